@@ -1,0 +1,1 @@
+"""Benchmarks of the system itself, over small C programs of our own in `programs/`."""

@@ -1,0 +1,83 @@
+"""In-process evaluation against spawned `opt`: the same functions and pass lists, one worker each, in one run."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from passformer.autotune.sample import random_pass_lists
+from passformer.corpus.extract import extractor
+from passformer.llvm.catalog import searched_passes
+from passformer.llvm.errors import InputError
+from passformer.llvm.frontend import C_SUFFIXES, IR_SUFFIXES, load
+from passformer.llvm.locate import find_toolchain
+from passformer.llvm.measure import Subject, measurer
+from passformer.llvm.sandbox import Failure, Sandbox
+
+
+def bench_compile(
+    folder: Path | None, num_functions: int, num_lists: int, seed: int, advance: Callable[[int], None] = lambda n: None
+) -> dict[str, Any]:
+    """Evaluations a second of both ways, and their ratio.
+
+    In process: the sandbox as every stage uses it, with verification, counting and the way to the worker and back.
+    Spawned: `opt -passes=LIST module.bc -o /dev/null`, which verifies too but need not count: what a script would do
+    at the very least. Both take the functions one by one; opt is called for a function right after the sandbox did it,
+    so that both see the same machine. `advance` is called after each function.
+    """
+    toolchain = find_toolchain()
+    opt = toolchain.tool("opt")
+    if opt is None:
+        raise InputError(f"no opt {toolchain.major} to compare with: apt-get install llvm-{toolchain.major}")
+    lists = list(islice(random_pass_lists(f"bench {seed}", searched_passes(toolchain.major)), num_lists))
+    pipelines = [pass_list.pipeline(toolchain.major) for pass_list in lists]
+    in_process = spawned = 0.0
+    failures = 0
+    with Sandbox() as sandbox, tempfile.TemporaryDirectory() as scratch:
+        functions = _functions(sandbox, folder, num_functions)
+        file = Path(scratch) / "function.bc"
+        for function in functions:
+            started = time.perf_counter()
+            results = list(sandbox.map(measurer, Subject(function), pipelines))
+            in_process += time.perf_counter() - started
+            failures += sum(isinstance(result, Failure) for result in results)
+            file.write_bytes(function)
+            started = time.perf_counter()
+            for pipeline in pipelines:
+                subprocess.run([opt, f"-passes={pipeline}", file, "-o", "/dev/null"], stderr=subprocess.DEVNULL)
+            spawned += time.perf_counter() - started
+            advance(1)
+        version = sandbox.version()["version"]
+    evaluations = len(functions) * len(pipelines)
+    return {
+        "llvm": version,
+        "functions": len(functions),
+        "lists": len(pipelines),
+        "evaluations": evaluations,
+        "failures": failures,
+        "in_process_per_second": evaluations / in_process,
+        "subprocess_per_second": evaluations / spawned,
+        "ratio": spawned / in_process,
+        "seed": seed,
+    }
+
+
+def _functions(sandbox: Sandbox, folder: Path | None, num_functions: int) -> list[bytes]:
+    """Bitcode of single functions, spread evenly over the files of the folder."""
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    with resources.as_file(resources.files("passformer.bench").joinpath("programs")) as programs:
+        files = sorted(p for p in (folder or programs).rglob("*") if p.suffix in C_SUFFIXES + IR_SUFFIXES)
+        functions: list[bytes] = []
+        for path in files:
+            module = load(path, sandbox, ["-w"])
+            names = [function.name for function in module.functions]
+            functions += [f for f in sandbox.map(extractor, module.bitcode, names) if not isinstance(f, Failure)]
+    if not functions:
+        raise InputError(f"{folder}: no function in any {' '.join(C_SUFFIXES + IR_SUFFIXES)} file there")
+    stride = max(1, len(functions) // num_functions)
+    return functions[::stride][:num_functions]

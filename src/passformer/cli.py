@@ -1,0 +1,169 @@
+"""The command line: one thin command a stage. It parses, calls and prints; a command imports what it needs itself."""
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from passformer import __version__
+from passformer.llvm.errors import InputError, PassformerError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Make code smaller than clang -Oz with better-ordered LLVM passes.",
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure this system on this machine.")
+app.add_typer(bench, name="bench")
+
+
+class ObjectiveChoice(StrEnum):
+    """What is made small."""
+
+    instructions = "instructions"
+    text = "text"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Seed = Annotated[int, typer.Option("--seed", help="Where chance is involved, the same seed gives the same result.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: one a core.")]
+ClangFlags = Annotated[str, typer.Option("--cflags", help="Flags for clang, as in --cflags '-I include -DNDEBUG'.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write the result: .o, .s, .ll or .bc by suffix; a folder for many files."),
+]
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"passformer {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say which LLVM and clang are used, what is missing, and how to mend it."""
+    from passformer.doctor import diagnose
+    from passformer.tables import print_diagnosis
+
+    diagnosis = diagnose()
+    _emit(diagnosis, as_json, print_diagnosis)
+
+
+@app.command()
+def passes(as_json: Json = False) -> None:
+    """List the pass catalog, as the loaded LLVM has it."""
+    from passformer.llvm.probe import probed_catalog
+    from passformer.tables import print_passes
+
+    _emit({"passes": probed_catalog()}, as_json, print_passes)
+
+
+@app.command()
+def apply(
+    file: Path,
+    pass_list: Annotated[str, typer.Option("--passes", help="The pass list, as in --passes '-gvn-hoist -Oz'.")],
+    output: Output = None,
+    cflags: ClangFlags = "",
+    as_json: Json = False,
+) -> None:
+    """Run one pass list on FILE (.c .cc .cpp .ll .bc) and compare it with -Oz."""
+    from passformer.llvm.passlist import PassList
+    from passformer.llvm.sandbox import Pool
+    from passformer.optimize import Settings, apply_pass_list, output_kind, write_output
+    from passformer.tables import print_outcomes
+
+    parsed = PassList.parse(pass_list)
+    if output:
+        output_kind(output)
+    with Pool(1) as pool:
+        outcome = apply_pass_list(file, pool, parsed, Settings(clang_flags=tuple(shlex.split(cflags))))
+        if output:
+            write_output(outcome, output, pool)
+    result = outcome.to_json()
+    _emit({"pass_list": str(parsed), **result}, as_json, lambda _: print_outcomes([outcome]))
+
+
+@app.command()
+def optimize(
+    files: Annotated[list[Path], typer.Argument(help="C, C++, .ll or .bc files.")],
+    output: Output = None,
+    budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 8,
+    objective: Annotated[ObjectiveChoice, typer.Option(help="What to make small.")] = ObjectiveChoice.instructions,
+    method: Annotated[str, typer.Option(help="Who proposes pass lists: oz, search or coreset.")] = "coreset",
+    cflags: ClangFlags = "",
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Make FILES smaller than clang -Oz does, never larger."""
+    from passformer.llvm.sandbox import Pool
+    from passformer.optimize import Objective, Settings, optimize_files, totals
+    from passformer.tables import print_outcomes, track
+
+    settings = Settings(method, budget, Objective(objective.value), seed, tuple(shlex.split(cflags)))
+    with Pool(jobs) as pool:
+        outcomes = list(track(optimize_files(files, pool, settings, output), len(files), "optimising"))
+    result = outcomes[0].to_json() if len(outcomes) == 1 else totals(outcomes)
+    _emit(result, as_json, lambda _: print_outcomes(outcomes))
+
+
+@bench.command("compile")
+def bench_compile(
+    functions: Annotated[
+        Path | None, typer.Option(help="A folder of C, C++ or IR files; default: the programs that come along.")
+    ] = None,
+    num_functions: Annotated[int, typer.Option(min=1, help="How many functions to use.")] = 60,
+    num_lists: Annotated[int, typer.Option(min=1, help="How many random pass lists to run on each.")] = 40,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare evaluation in process with spawning opt: same functions, same lists, one run, one core each."""
+    from passformer.bench.compile import bench_compile as run
+    from passformer.tables import print_bench, track_count
+
+    with track_count("spawning opt", num_functions) as advance:
+        result = run(functions, num_functions, num_lists, seed, advance)
+    _emit(result, as_json, print_bench)
+
+
+def main() -> NoReturn:
+    """Entry point; turns every expected error into one line and an exit status."""
+    try:
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except PassformerError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help())
+        sys.exit(0)
+    except click.ClickException as error:
+        _fail(f"{error.format_message()} (see passformer --help)", InputError.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"passformer: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _emit(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], None]) -> None:
+    if as_json:
+        print(json.dumps(result))
+    else:
+        render(result)

@@ -1,0 +1,90 @@
+"""What sandbox workers do with modules: read facts, run pass lists and measure what comes out, emit code.
+
+Everything here runs in a worker (see `sandbox`) and is called by the parent as, for example,
+`sandbox.map(measurer, Subject(ir), pipelines)`.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from passformer.llvm.module import FunctionFacts, Module
+from passformer.llvm.objects import object_sizes
+
+OutputKind = Literal["object", "assembly", "text", "bitcode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A module to run many pipelines on, and what to tell of each result."""
+
+    ir: bytes
+    """Bitcode or IR text."""
+    text_bytes: bool = False
+    """Also emit an object and measure it (costs about as much as -Oz itself)."""
+    bitcode: bool = False
+    """Also return the optimised module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One pipeline's result on a subject; what was not asked for is None."""
+
+    instructions: int
+    text_bytes: int | None = None
+    bitcode: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """What a module holds before anything ran on it."""
+
+    bitcode: bytes
+    """The module, ready for -Oz: with `minsize optsize` on its functions."""
+    triple: str
+    functions: tuple[FunctionFacts, ...]
+    marked: bool
+    """Whether `minsize optsize` had to be added."""
+
+
+@contextlib.contextmanager
+def measurer(subject: Subject) -> Iterator[Callable[[str], Measurement]]:
+    """Pipeline -> Measurement, each on a fresh clone of the subject, each checked by LLVM's module verifier."""
+    with Module.parse(subject.ir) as module:
+
+        def measure(pipeline: str) -> Measurement:
+            with module.clone() as copy:
+                copy.run(pipeline)
+                copy.verify()
+                return Measurement(
+                    copy.num_instructions,
+                    _text_bytes(copy) if subject.text_bytes else None,
+                    copy.bitcode() if subject.bitcode else None,
+                )
+
+        yield measure
+
+
+def read_module(ir: bytes) -> ModuleFacts:
+    """Parse, verify and, where needed, mark for size. Raises LLVMError for IR that this LLVM cannot use."""
+    with Module.parse(ir) as module:
+        module.verify()
+        functions = tuple(module.functions())
+        if functions:
+            module.require_target()
+        marked = module.mark_minsize()
+        return ModuleFacts(module.bitcode() if marked else ir, module.triple, functions, marked)
+
+
+def render(request: tuple[bytes, OutputKind]) -> bytes:
+    """A module as it is, without further optimisation, as an object, assembly, IR text or bitcode."""
+    ir, kind = request
+    with Module.parse(ir) as module:
+        if kind == "text":
+            return module.text().encode()
+        return module.bitcode() if kind == "bitcode" else module.emit(kind)
+
+
+def _text_bytes(module: Module) -> int:
+    return object_sizes(module.emit(), {f.name for f in module.functions()}).text_bytes

@@ -1,0 +1,149 @@
+"""What people see: rich tables on stdout, progress on stderr."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from passformer.optimize import Optimized
+
+T = TypeVar("T")
+
+
+def print_outcomes(outcomes: Sequence[Optimized]) -> None:
+    """Before, after and saved for each file, and how to repeat the result with opt."""
+    console = Console()
+    table = Table(title=f"clang -Oz against passformer, LLVM {outcomes[0].llvm}", title_justify="left")
+    for header in ("file", "what", "clang -Oz", "passformer", "saved"):
+        table.add_column(header, justify="left" if header in ("file", "what") else "right", overflow="fold")
+    for outcome in outcomes:
+        _add_rows(table, escape(str(outcome.input)), [outcome])
+    if len(outcomes) > 1:
+        table.add_section()
+        _add_rows(table, "total", outcomes)
+    console.print(table)
+    for outcome in outcomes:
+        if len(outcomes) > 1:
+            console.print(f"[bold]{escape(str(outcome.input))}[/bold]", highlight=False)
+        _print_how(console, outcome)
+
+
+def _add_rows(table: Table, label: str, outcomes: Sequence[Optimized]) -> None:
+    before, after = [o.baseline for o in outcomes], [o.result for o in outcomes]
+    instructions = sum(c.instructions for c in before), sum(c.instructions for c in after)
+    text_bytes = sum(c.text_bytes for c in before), sum(c.text_bytes for c in after)
+    table.add_row(label, "instructions", *_change(*instructions))
+    table.add_row("", "code + rodata bytes", *_change(*text_bytes))
+
+
+def _print_how(console: Console, outcome: Optimized) -> None:
+    lines = [
+        ("pass list", str(outcome.result.pass_list)),
+        ("again by opt", f"opt -passes='{outcome.pipeline}'"),
+        (
+            "found by",
+            f"{outcome.method}, {outcome.compilations} additional compilations, {outcome.seconds:.2f} s",
+        ),
+        *((f"{failure.kind}", f"{pass_list}: {failure.message}") for pass_list, failure in outcome.failures),
+    ]
+    for label, text in lines:
+        console.print(Text(f"{label + ':':14}{text}"), soft_wrap=True)
+
+
+def _change(before: int, after: int) -> tuple[str, str, Text]:
+    saved = before - after
+    percent = 100 * saved / before if before else 0.0
+    style = "green" if saved > 0 else "red" if saved < 0 else "dim"
+    return f"{before:,}", f"{after:,}", Text(f"{saved:,} ({percent:.1f} %)", style=style)
+
+
+def print_passes(result: dict[str, Any]) -> None:
+    """The catalog."""
+    rows = result["passes"]
+    table = Table(title="pass catalog", title_justify="left")
+    for header in ("name", "kind", "pipeline", "searched", "why not, or what is wrong here"):
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        mark = Text("yes", style="green") if row["searched"] else Text("no", style="dim")
+        remark = row["why"] if row["available"] else f"not here: {row['fault']}"
+        table.add_row(f"-{row['name']}", row["kind"], escape(row["pipeline"]), mark, escape(remark))
+    Console().print(table)
+    print(f"{len(rows)} passes, {sum(r['searched'] and r['available'] for r in rows)} of them searched here")
+
+
+def print_diagnosis(report: dict[str, Any]) -> None:
+    """What `doctor` found."""
+    console = Console()
+    table = Table(show_header=False, box=None)
+    table.add_row("LLVM", f"{report['llvm'].get('version', 'missing')}  {report['llvm'].get('library', '')}")
+    table.add_row("clang", f"{report['clang'].get('version', 'missing')}  {report['clang'].get('path', '')}")
+    table.add_row("targets", ", ".join(report["targets"]) or "none")
+    table.add_row("extras", ", ".join(name for name, there in report["extras"].items() if there) or "none")
+    console.print(table)
+    for problem in report["problems"]:
+        console.print(Text(f"problem: {problem}", style="yellow"), soft_wrap=True)
+    if not report["problems"]:
+        console.print("[green]all is well[/green]")
+
+
+def print_bench(result: dict[str, Any]) -> None:
+    """The result of `bench compile`."""
+    title = f"{result['functions']} functions x {result['lists']} lists, LLVM {result['llvm']}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("how")
+    table.add_column("evaluations/s", justify="right")
+    table.add_row("in process (sandboxed)", f"{result['in_process_per_second']:.0f}")
+    table.add_row("spawned opt", f"{result['subprocess_per_second']:.0f}")
+    table.add_row("ratio", f"{result['ratio']:.1f}")
+    Console().print(table)
+
+
+def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """The items, with a progress bar on stderr once it is worth one."""
+    with track_count(label, total) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextlib.contextmanager
+def track_count(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of finished items; bar, rate and time left, or plain lines off a terminal."""
+    if not sys.stderr.isatty():
+        yield _plain_lines(label, total)
+        return
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(label, total=total)
+        yield lambda count: progress.advance(bar, count)
+
+
+def _plain_lines(label: str, total: int, every_seconds: float = 10.0) -> Callable[[int], None]:
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last >= every_seconds:
+            last = now
+            rate = done / (now - started)
+            left = (total - done) / rate
+            print(f"{label}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
+
+    return advance
+
+
+class _Rate(ProgressColumn):
+    """Finished items a second."""
+
+    def render(self, task: Any) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
