@@ -73,6 +73,8 @@ class Sandbox:
         self._connection: Connection[Any, Any] | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the sandbox)
         fcntl.fcntl(self._stderr, fcntl.F_SETFL, os.O_APPEND)  # so that it can be emptied while the worker writes
+        self._prepared: tuple[Any, Any] | None = None
+        """What the worker holds ready: (prepare, shared)."""
         self._closed = False
 
     def call(self, function: Callable[[A], R], argument: A) -> R | Failure:
@@ -82,7 +84,8 @@ class Sandbox:
     def map(self, prepare: Prepare[S, A, R], shared: S, items: Sequence[A]) -> Iterator[R | Failure]:
         """Results of the items in order, as they come: in the worker, `with prepare(shared) as do: do(item)` for each.
 
-        `prepare` is run again when the worker had to be replaced. Raises SetupError where `prepare` itself fails.
+        The worker keeps what it prepared: a following call with an equal `prepare` and `shared` goes on with it, and
+        after a crash it is prepared again. Raises SetupError where `prepare` itself fails.
         """
         done, in_step = 0, True  # in step: nothing that the worker still sends belongs to this call
         try:
@@ -90,13 +93,15 @@ class Sandbox:
                 connection = self._ready()
                 in_step = False
                 try:
-                    connection.send((prepare, shared, items[done:]))
+                    known = self._prepared == (prepare, shared)
+                    connection.send((None if known else (prepare, shared), items[done:]))
                     setup = self._receive(connection)
                 except (EOFError, OSError):
                     raise SetupError(str(self._bury())) from None
                 if setup is not None:
-                    in_step = True
+                    self._prepared, in_step = None, True
                     raise SetupError(setup)
+                self._prepared = prepare, shared
                 while done < len(items):
                     try:
                         result = self._receive(connection)
@@ -125,7 +130,7 @@ class Sandbox:
             self._process.wait()
         if self._connection is not None:
             self._connection.close()
-        self._process = self._connection = None
+        self._process = self._connection = self._prepared = None
 
     def close(self) -> None:
         """End the worker for good. May be called from another thread to stop what runs."""
@@ -200,7 +205,7 @@ class Pool:
         pending: deque[Future[R]] = deque()
         try:
             for item in items:
-                pending.append(self._executor.submit(self._run, task, item))
+                pending.append(self.submit(task, item))
                 if len(pending) > 8 * self.num_workers:
                     yield pending.popleft().result()
             while pending:
@@ -209,9 +214,13 @@ class Pool:
             for future in pending:
                 future.cancel()
 
+    def submit(self, task: Callable[[Sandbox, A], R], item: A) -> "Future[R]":
+        """`task(sandbox, item)` on the next free sandbox."""
+        return self._executor.submit(self._run, task, item)
+
     def call(self, task: Callable[[Sandbox], R]) -> R:
         """One task on any sandbox."""
-        return self._executor.submit(self._run, lambda sandbox, _: task(sandbox), None).result()
+        return self.submit(lambda sandbox, _: task(sandbox), None).result()
 
     def close(self) -> None:
         """End all workers, at once."""

@@ -1,4 +1,4 @@
-"""The sandbox's child process: receive (prepare, shared, items), answer item by item until the parent hangs up.
+"""The sandbox's child process: receive (what to prepare, items), answer item by item until the parent hangs up.
 
 The time limit is the kernel's own interval timer on CPU time: its signal ends the process in the middle of any pass,
 which is the only way to stop LLVM.
@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,34 +26,43 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.disable()  # the worker makes no cycles, and collections would be timed as LLVM's work
     try:
-        while True:
-            prepare, shared, items = connection.recv()
-            _arm(cpu_seconds)
-            _serve(connection, cpu_seconds, prepare, shared, items)
-            _arm(0)
+        _serve(connection, cpu_seconds)
     except (EOFError, BrokenPipeError):
         os._exit(0)  # nothing to tear down: the parent is gone or done with us
 
 
-def _serve(connection: "Connection[Any, Any]", cpu_seconds: float, prepare: Any, shared: Any, items: Any) -> None:
-    try:
-        context = prepare(shared)
-        do = context.__enter__()
-    except LLVMError as error:
-        connection.send(str(error))
-        return
-    connection.send(None)
-    for item in items:
+def _serve(connection: "Connection[Any, Any]", cpu_seconds: float) -> None:
+    context: Any = None
+    do: Any = None
+    while True:
+        opening, items = connection.recv()
         _arm(cpu_seconds)
-        try:
-            result = do(item)
-        except LLVMError as error:
-            result = Failure("refused", str(error))
-        except MemoryError:
-            print("MemoryError", file=sys.stderr, flush=True)
-            os._exit(1)
-        connection.send(result)
-    context.__exit__(None, None, None)
+        if opening is not None:
+            if context is not None:
+                context.__exit__(None, None, None)
+            prepare, shared = opening
+            context = prepare(shared)
+            try:
+                do = context.__enter__()
+            except LLVMError as error:
+                context = None
+                connection.send(str(error))
+                continue
+        connection.send(None)
+        for item in items:
+            _arm(cpu_seconds)
+            connection.send(_result(do, item))
+        _arm(0)
+
+
+def _result(do: Callable[[Any], Any], item: Any) -> Any:
+    try:
+        return do(item)
+    except LLVMError as error:
+        return Failure("refused", str(error))
+    except MemoryError:
+        print("MemoryError", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def _arm(seconds: float) -> None:

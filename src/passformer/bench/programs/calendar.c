@@ -113,7 +113,6 @@ date cal_add_months(date d, int months)
 /* Western Easter Sunday: the Sunday after the ecclesiastical full moon. */
 date cal_easter(int year)
 {
-    date d = {year, 0, 0};
     int golden = year % 19;
     int century = year / 100;
     int moon_fix = (8 * century + 13) / 25;
@@ -124,8 +123,15 @@ date cal_easter(int year)
     date moon = {year, 3, 21};
     int64_t full_moon = cal_days(moon) + epact;
     date on_moon = cal_from_days(full_moon);
-    d = cal_from_days(full_moon + 7 - cal_weekday(on_moon) % 7);
-    return d;
+    return cal_from_days(full_moon + 7 - cal_weekday(on_moon) % 7);
+}
+
+static bool accept(const char **text, char c)
+{
+    if (**text != c)
+        return false;
+    ++*text;
+    return true;
 }
 
 static bool read_digits(const char **text, int count, int *value)
@@ -147,9 +153,9 @@ static bool read_digits(const char **text, int count, int *value)
 bool cal_parse(const char *text, moment *m)
 {
     memset(m, 0, sizeof *m);
-    if (!read_digits(&text, 4, &m->date.year) || *text++ != '-')
+    if (!read_digits(&text, 4, &m->date.year) || !accept(&text, '-'))
         return false;
-    if (!read_digits(&text, 2, &m->date.month) || *text++ != '-')
+    if (!read_digits(&text, 2, &m->date.month) || !accept(&text, '-'))
         return false;
     if (!read_digits(&text, 2, &m->date.day))
         return false;
@@ -157,11 +163,11 @@ bool cal_parse(const char *text, moment *m)
         return false;
     if (*text == '\0')
         return true;
-    if ((*text != 'T' && *text != ' ') || !read_digits((++text, &text), 2, &m->hour) || *text++ != ':')
+    if (!accept(&text, 'T') && !accept(&text, ' '))
         return false;
-    if (!read_digits(&text, 2, &m->minute))
+    if (!read_digits(&text, 2, &m->hour) || !accept(&text, ':') || !read_digits(&text, 2, &m->minute))
         return false;
-    if (*text == ':' && !read_digits((++text, &text), 2, &m->second))
+    if (accept(&text, ':') && !read_digits(&text, 2, &m->second))
         return false;
     return *text == '\0' && m->hour < 24 && m->minute < 60 && m->second < 60;
 }
@@ -175,21 +181,20 @@ int64_t cal_seconds(const moment *m)
 int cal_format_span(int64_t seconds, char *out, size_t capacity)
 {
     static const struct {
-        int64_t length;
+        uint32_t length;
         char unit;
     } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
     const char *sign = seconds < 0 ? "-" : "";
+    uint64_t rest = seconds < 0 ? -(uint64_t)seconds : (uint64_t)seconds;
     size_t used = 0;
 
-    if (seconds < 0)
-        seconds = -seconds;
     for (size_t i = 0; i < sizeof units / sizeof *units && used < capacity; i++) {
-        int64_t count = seconds / units[i].length;
-        seconds %= units[i].length;
+        uint64_t count = rest / units[i].length;
+        rest %= units[i].length;
         bool last_chance = units[i].length == 1 && used == 0;
         if (count == 0 && !last_chance)
             continue;
-        int n = snprintf(out + used, capacity - used, "%s%lld%c", used == 0 ? sign : " ", (long long)count,
+        int n = snprintf(out + used, capacity - used, "%s%llu%c", used == 0 ? sign : " ", (unsigned long long)count,
                          units[i].unit);
         if (n < 0)
             return n;

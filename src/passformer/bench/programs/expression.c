@@ -234,7 +234,8 @@ expr_error expr_evaluate(expr_state *s, const char *text, double *result)
     s->error_offset = 0;
     s->depth = 0;
     *result = expr_ternary(s);
-    if (s->error == EXPR_OK && !expr_accept(s, "") | (*s->at != '\0'))
+    expr_accept(s, ""); /* only to skip trailing blanks */
+    if (*s->at != '\0')
         fail(s, EXPR_SYNTAX);
     return s->error;
 }

@@ -7,6 +7,12 @@
 
 enum { GLOB_PATHNAME = 1, GLOB_NOCASE = 2, GLOB_PERIOD = 4 };
 
+/* Where to go on from when a star has to take one more character. */
+typedef struct {
+    const char *pattern;
+    const char *text;
+} glob_mark;
+
 static char fold(char c, int flags)
 {
     return (flags & GLOB_NOCASE) && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -39,24 +45,24 @@ const char *glob_class(const char *pattern, char c, int flags, bool *matched)
     return pattern + 1;
 }
 
-/* Without braces. A later star makes an earlier one's choices final, so two marks suffice to backtrack. */
+/* Without braces. A later star of the same kind makes an earlier one's choices final: a mark each will do. */
 bool glob_match(const char *pattern, const char *text, int flags)
 {
-    const char *start = text, *star = NULL, *retry = NULL;
-    bool star_crosses = false;
+    glob_mark within = {NULL, NULL}, across = {NULL, NULL};
+    const char *start = text;
 
     for (;;) {
         bool hidden = (flags & GLOB_PERIOD) && *text == '.' && (text == start || text[-1] == '/');
         bool step = false;
         if (*pattern == '*' && !hidden) {
-            star_crosses = !(flags & GLOB_PATHNAME);
-            while (*pattern == '*') {
-                if (pattern[1] == '*')
-                    star_crosses = true;
+            bool crosses = !(flags & GLOB_PATHNAME) || pattern[1] == '*';
+            while (*pattern == '*')
                 pattern++;
+            within = (glob_mark){pattern, text};
+            if (crosses) {
+                across = within;
+                within.pattern = NULL;
             }
-            star = pattern;
-            retry = text;
             continue;
         }
         if (*text == '\0' && *pattern == '\0')
@@ -78,14 +84,13 @@ bool glob_match(const char *pattern, const char *text, int flags)
                     step = false;
                 break;
             case '\\':
-                if (pattern[1] != '\0') {
-                    step = pattern[1] == *text;
+                if (pattern[1] != '\0')
                     next++;
-                    break;
-                }
-                /* fall through: a trailing backslash is a plain character */
+                step = fold(next[-1], flags) == fold(*text, flags);
+                break;
             default:
                 step = fold(*pattern, flags) == fold(*text, flags);
+                break;
             }
             if (step) {
                 pattern = next;
@@ -93,10 +98,16 @@ bool glob_match(const char *pattern, const char *text, int flags)
                 continue;
             }
         }
-        if (star == NULL || *retry == '\0' || (*retry == '/' && !star_crosses))
+        if (within.pattern != NULL && *within.text != '\0' && *within.text != '/') {
+            text = ++within.text;
+            pattern = within.pattern;
+        } else if (across.pattern != NULL && *across.text != '\0') {
+            within.pattern = NULL;
+            text = ++across.text;
+            pattern = across.pattern;
+        } else {
             return false;
-        text = ++retry;
-        pattern = star;
+        }
     }
 }
 
@@ -219,6 +230,7 @@ int main(void)
         {"[a-f]?[!0-9]", "bz_", 0}, {"[]x]*", "]ab", 0},                  {"*a*b*c", "xxaybbzc", 0},
         {"*", ".git", GLOB_PERIOD}, {"READ*", "readme", GLOB_NOCASE},     {"\\*x", "*x", 0},
         {"[abc", "a", 0},           {"{a,b{c,d}}*.{h,hpp}", "bdx.hpp", 0}, {"{a,b}", "c", 0},
+        {"**/*.c", "a/b/c.c", GLOB_PATHNAME}, {"s*/*.c", "src/x/y.c", GLOB_PATHNAME},
         {"a{,b}c", "ac", 0},        {"a\\{b", "a{b", 0},                  {"", "", 0},
     };
     char paths[][40] = {"/a/./b//../c/", "../../x/../y", "a/..", "/../..", "a/b/../../../c", "", "./a/b/.."};

@@ -214,9 +214,9 @@ int main(void)
 
     for (int i = 0; i < 500; i++) {
         snprintf(key, sizeof key, "key%d", i * 37 % 300);
-        int64_t *place_of = map_get_or_insert(&m, key, i);
-        if (place_of != NULL)
-            *place_of += 1;
+        int64_t *count = map_get_or_insert(&m, key, i);
+        if (count != NULL)
+            *count += 1;
     }
     for (int i = 0; i < 300; i += 3) {
         snprintf(key, sizeof key, "key%d", i);
