@@ -22,6 +22,8 @@ app = typer.Typer(
     help="Make code smaller than clang -Oz with better-ordered LLVM passes.",
 )
 bench = typer.Typer(no_args_is_help=True, help="Measure this system on this machine.")
+corpus = typer.Typer(no_args_is_help=True, help="Sets of functions: build them, look at them.")
+app.add_typer(corpus, name="corpus")
 app.add_typer(bench, name="bench")
 
 
@@ -30,6 +32,13 @@ class ObjectiveChoice(StrEnum):
 
     instructions = "instructions"
     text = "text"
+
+
+class ProtocolChoice(StrEnum):
+    """Which baseline."""
+
+    clang = "clang"
+    paper = "paper"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -119,6 +128,28 @@ def optimize(
     _emit(result, as_json, lambda _: print_outcomes(outcomes))
 
 
+@corpus.command("build")
+def corpus_build(
+    specs: Annotated[list[str], typer.Argument(help="Sources, as KIND:VALUE; see docs/corpus.md.", metavar="SPEC...")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    sample: Annotated[list[str] | None, typer.Option(help="KIND=N: take N units of that kind at most.")] = None,
+    protocol: Annotated[ProtocolChoice, typer.Option(help="Which -Oz the corpus is for.")] = ProtocolChoice.clang,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Turn source trees into deduplicated single-function modules; a killed build goes on when started again."""
+    from passformer.corpus.build import Settings, build_corpus, build_limits
+    from passformer.llvm.protocol import Protocol
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_manifest, track_progress
+
+    settings = Settings(Protocol(protocol.value), _counts(sample or []), seed)
+    with Pool(jobs, build_limits()) as pool, track_progress("compiling") as progress:
+        manifest = build_corpus(specs, out, pool, settings, progress)
+    _emit(manifest, as_json, print_manifest)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[
@@ -160,6 +191,14 @@ def main() -> NoReturn:
 def _fail(message: str, status: int) -> NoReturn:
     print(f"passformer: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def _counts(pairs: list[str]) -> dict[str, int]:
+    """Of `KIND=N` options."""
+    try:
+        return {kind: int(number) for kind, number in (pair.split("=") for pair in pairs)}
+    except ValueError:
+        raise InputError(f"{' '.join(pairs)}: write KIND=N, as in poj-104=2000") from None
 
 
 def _emit(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], None]) -> None:

@@ -6,7 +6,6 @@ the output.
 
 import dataclasses
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from passformer.autotune.coreset import shipped_coreset
 from passformer.autotune.sample import random_pass_lists
+from passformer.corpus.files import atomic
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.frontend import load
@@ -297,25 +297,8 @@ def write_output(outcome: Optimized, path: Path, pool: Pool) -> None:
     data = pool.call(lambda sandbox: sandbox.call(render, (outcome.bitcode, kind)))
     if isinstance(data, Failure):
         raise CompilerError(f"{path}: LLVM cannot emit it: {data}")
-    write_atomically(path, data)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the target and rename, with the permissions that a new file would get."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-        try:
-            temporary.write_bytes(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:

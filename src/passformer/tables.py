@@ -93,6 +93,24 @@ def print_diagnosis(report: dict[str, Any]) -> None:
         console.print("[green]all is well[/green]")
 
 
+def print_manifest(manifest: dict[str, Any]) -> None:
+    """What a corpus holds."""
+    table = Table(title="corpus", title_justify="left")
+    table.add_column("source")
+    table.add_column("functions", justify="right")
+    table.add_column("units that failed", justify="right")
+    for source in sorted(manifest["by_source"].keys() | manifest["failed_by_source"].keys()):
+        failed = manifest["failed_by_source"].get(source, 0)
+        table.add_row(source, f"{manifest['by_source'].get(source, 0):,}", f"{failed:,}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{manifest['functions']:,} functions, {manifest['instructions']:,} instructions; "
+        f"{manifest['duplicates_removed']:,} duplicates removed",
+        highlight=False,
+    )
+
+
 def print_bench(result: dict[str, Any]) -> None:
     """The result of `bench compile`."""
     title = f"{result['functions']} functions x {result['lists']} lists, LLVM {result['llvm']}"
@@ -123,6 +141,23 @@ def track_count(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(label, total=total)
         yield lambda count: progress.advance(bar, count)
+
+
+@contextlib.contextmanager
+def track_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Like `track_count` for a job that learns its total late: a function to call with (done, total)."""
+    with contextlib.ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+        last = 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal advance, last
+            if advance is None:
+                advance = stack.enter_context(track_count(label, total))
+            advance(done - last)
+            last = done
+
+        yield progress
 
 
 def _plain_lines(label: str, total: int, every_seconds: float = 10.0) -> Callable[[int], None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from passformer.autotune.sample import random_pass_lists
-from passformer.corpus.extract import extractor
+from passformer.corpus.extract import Extracted, extractor
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import C_SUFFIXES, IR_SUFFIXES, load
@@ -76,7 +76,8 @@ def _functions(sandbox: Sandbox, folder: Path | None, num_functions: int) -> lis
         for path in files:
             module = load(path, sandbox, ["-w"])
             names = [function.name for function in module.functions]
-            functions += [f for f in sandbox.map(extractor, module.bitcode, names) if not isinstance(f, Failure)]
+            extracted = sandbox.map(extractor, module.bitcode, names)
+            functions += [f.bitcode for f in extracted if isinstance(f, Extracted)]
     if not functions:
         raise InputError(f"{folder}: no function in any {' '.join(C_SUFFIXES + IR_SUFFIXES)} file there")
     stride = max(1, len(functions) // num_functions)

@@ -5,7 +5,9 @@ Runs in a sandbox worker: `sandbox.map(extractor, ir, names)`.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from passformer.corpus.normalize import function_id, normalize
 from passformer.llvm.api import load
 from passformer.llvm.module import LLVMError, Module
 
@@ -13,9 +15,20 @@ _AVAILABLE_EXTERNALLY, _EXTERNAL, _INTERNAL, _PRIVATE = 1, 0, 8, 9  # LLVMLinkag
 _ROOTS = (b"llvm.used", b"llvm.compiler.used", b"llvm.global_ctors", b"llvm.global_dtors")
 
 
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A function by itself."""
+
+    id: str
+    """Of its normal form."""
+    name: str
+    bitcode: bytes
+    instructions: int
+
+
 @contextlib.contextmanager
-def extractor(ir: bytes) -> Iterator[Callable[[str], bytes]]:
-    """Function name -> bitcode of a module that defines this function alone.
+def extractor(ir: bytes) -> Iterator[Callable[[str], Extracted]]:
+    """Function name -> a module that defines this function alone, with all its attributes.
 
     The function becomes external (a static one would be deleted as unused). Other functions and variables become
     declarations. Constants keep their initialisers, so that the optimiser may still fold them; those that other
@@ -24,13 +37,14 @@ def extractor(ir: bytes) -> Iterator[Callable[[str], bytes]]:
     with Module.parse(ir) as module:
         if load().GetFirstGlobalIFunc(module.handle):
             raise LLVMError("modules with ifuncs cannot be split")
+        load().StripModuleDebugInfo(module.handle)
         _drop_roots_and_aliases(module)
 
-        def extract(name: str) -> bytes:
+        def extract(name: str) -> Extracted:
             with module.clone() as copy:
                 _isolate(copy, name)
                 copy.verify()
-                return copy.bitcode()
+                return Extracted(function_id(normalize(copy.text()), name), name, copy.bitcode(), copy.num_instructions)
 
         yield extract
 
@@ -58,12 +72,13 @@ def _isolate(module: Module, name: str) -> None:
     variables = list(module.variables())
     for value in [wanted, *others, *variables]:
         library.SetComdat(value, None)
-    constants = [v for v in variables if library.IsGlobalConstant(v)]
-    for value in [*others, *(v for v in variables if v not in set(constants))]:
+    changeable = [v for v in variables if not library.IsGlobalConstant(v)]
+    for value in [*others, *changeable]:
         library.SetVisibility(value, 0)
         library.SetLinkage(value, _AVAILABLE_EXTERNALLY)
     module.run("elim-avail-extern,globaldce")
     for constant in module.variables():
         if library.GetLinkage(constant) not in (_INTERNAL, _PRIVATE):
+            library.SetVisibility(constant, 0)
             library.SetLinkage(constant, _AVAILABLE_EXTERNALLY)
     module.run("globaldce,strip-dead-prototypes")

@@ -33,6 +33,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "GetBufferSize": (_SIZE, _PTR),
     "DisposeMemoryBuffer": (_NONE, _PTR),
     "ParseIRInContext": (_INT, _PTR, _PTR, _PTR, _PTR),
+    "StripModuleDebugInfo": (_INT, _PTR),
     "CloneModule": (_PTR, _PTR),
     "DisposeModule": (_NONE, _PTR),
     "PrintModuleToString": (_PTR, _PTR),

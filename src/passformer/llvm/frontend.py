@@ -39,18 +39,27 @@ def load(path: Path, sandbox: Sandbox, flags: Sequence[str] = (), protocol: Prot
     return facts
 
 
-def compile_to_bitcode(path: Path, flags: Sequence[str] = (), protocol: Protocol = Protocol.CLANG) -> bytes:
-    """Unoptimised bitcode of a C or C++ file as clang's front-end makes it for the protocol's -Oz.
+def compile_to_bitcode(
+    source: Path | bytes,
+    flags: Sequence[str] = (),
+    protocol: Protocol = Protocol.CLANG,
+    language: str | None = None,
+    folder: Path | None = None,
+) -> bytes:
+    """Unoptimised bitcode of C or C++ (a file, or text) as clang's front-end makes it for the protocol's -Oz.
 
-    Flags for instrumentation are refused, because clang adds that in the pipeline, which is ours here. Raises
-    InputError with clang's own message where clang fails.
+    `language` (`c`, `c++`) is needed for text and for files whose suffix does not tell; clang runs in `folder`. Flags
+    for instrumentation are refused, because clang adds that in the pipeline, which is ours here. Raises InputError
+    with clang's own message where clang fails.
     """
     for flag in flags:
         if flag.startswith(_INSTRUMENTING):
             raise InputError(f"{flag} instruments code in clang's own pipeline: it cannot be combined with pass lists")
-    clang = str(find_toolchain().clang)
-    command = [clang, *flags, *front_end_flags(protocol), "-emit-llvm", "-c", str(path)]
-    done = subprocess.run([*command, "-o", "-"], capture_output=True, stdin=subprocess.DEVNULL)
+    command = [str(find_toolchain().clang), *flags, *front_end_flags(protocol), "-emit-llvm", "-o", "-", "-c"]
+    command += ["-x", language] if language else []
+    text = source if isinstance(source, bytes) else b""
+    command.append("-" if isinstance(source, bytes) else str(source))
+    done = subprocess.run(command, capture_output=True, input=text, cwd=folder)
     if done.returncode:
-        raise InputError(done.stderr.decode(errors="replace").strip() or f"{path}: clang failed without a word")
+        raise InputError(done.stderr.decode(errors="replace").strip() or f"{source!r}: clang failed without a word")
     return done.stdout

@@ -222,10 +222,7 @@ size_t path_normalize(char *path)
 
 int main(void)
 {
-    static const struct {
-        const char *pattern, *text;
-        int flags;
-    } cases[] = {
+    static const struct { const char *pattern, *text; int flags; } cases[] = {
         {"*.c", "main.c", 0},       {"*.c", "src/main.c", GLOB_PATHNAME}, {"**.c", "src/main.c", GLOB_PATHNAME},
         {"[a-f]?[!0-9]", "bz_", 0}, {"[]x]*", "]ab", 0},                  {"*a*b*c", "xxaybbzc", 0},
         {"*", ".git", GLOB_PERIOD}, {"READ*", "readme", GLOB_NOCASE},     {"\\*x", "*x", 0},

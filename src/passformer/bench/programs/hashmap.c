@@ -229,7 +229,8 @@ int main(void)
     printf("%zu %lld %d\n", visited, (long long)sum, map_remove(&m, "nothing"));
     map_statistics s = map_measure(&m);
     printf("%zu %.4f %.4f\n", s.longest_probe, s.mean_probe, s.load);
-    printf("%d %zu\n", map_resize(&m, 1000), m.capacity);
+    bool resized = map_resize(&m, 1000);
+    printf("%d %zu\n", resized, m.capacity);
     map_clear(&m);
     printf("%d\n", map_get(&m, "key4", NULL));
     return 0;

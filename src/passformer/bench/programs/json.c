@@ -1,8 +1,8 @@
-/* A JSON tokenizer without allocation: flat tokens, strict numbers, string decoding, path look-up. */
+/* A JSON tokenizer without allocation: flat tokens, strict numbers, string decoding. */
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define JSON_DEPTH 32
@@ -19,26 +19,15 @@ typedef struct {
 
 typedef struct {
     const char *text;
-    size_t at, len;
+    size_t at, len, capacity, count;
     json_token *tokens;
-    size_t capacity, count;
     int depth;
 } json_parser;
 
 void json_skip_blanks(json_parser *p)
 {
-    while (p->at < p->len) {
-        switch (p->text[p->at]) {
-        case ' ':
-        case '\t':
-        case '\r':
-        case '\n':
-            p->at++;
-            break;
-        default:
-            return;
-        }
-    }
+    while (p->at < p->len && p->text[p->at] != '\0' && strchr(" \t\r\n", p->text[p->at]) != NULL)
+        p->at++;
 }
 
 static char peek(const json_parser *p)
@@ -63,16 +52,10 @@ int json_hex4(const char *text, size_t len)
     if (len < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        char c = text[i];
-        value *= 16;
-        if (c >= '0' && c <= '9')
-            value += c - '0';
-        else if (c >= 'a' && c <= 'f')
-            value += c - 'a' + 10;
-        else if (c >= 'A' && c <= 'F')
-            value += c - 'A' + 10;
-        else
+        unsigned char c = (unsigned char)text[i];
+        if (!isxdigit(c))
             return -1;
+        value = value * 16 + (isdigit(c) ? c - '0' : tolower(c) - 'a' + 10);
     }
     return value;
 }
@@ -85,29 +68,14 @@ bool json_scan_string(json_parser *p)
         unsigned char c = (unsigned char)p->text[p->at++];
         if (c == '"')
             return true;
-        if (c < 0x20)
-            return false;
-        if (c != '\\')
+        if (c >= 0x20 && c != '\\')
             continue;
-        switch (peek(p)) {
-        case '"':
-        case '\\':
-        case '/':
-        case 'b':
-        case 'f':
-        case 'n':
-        case 'r':
-        case 't':
-            p->at++;
-            break;
-        case 'u':
-            if (json_hex4(p->text + p->at + 1, p->len - p->at - 1) < 0)
-                return false;
-            p->at += 5;
-            break;
-        default:
+        char escape = peek(p);
+        if (c < 0x20 || escape == '\0' || strchr("\"\\/bfnrtu", escape) == NULL)
             return false;
-        }
+        p->at++;
+        if (escape == 'u' && json_hex4(p->text + p->at, p->len - p->at) < 0)
+            return false;
     }
     return false;
 }
@@ -144,18 +112,10 @@ bool json_scan_number(json_parser *p)
     return true;
 }
 
-static bool scan_word(json_parser *p, const char *word)
-{
-    size_t len = strlen(word);
-
-    if (p->len - p->at < len || memcmp(p->text + p->at, word, len) != 0)
-        return false;
-    p->at += len;
-    return true;
-}
-
 bool json_scan_value(json_parser *p)
 {
+    static const char *const words[] = {"true", "false", "null"};
+
     json_skip_blanks(p);
     if (p->count == p->capacity || p->depth == JSON_DEPTH)
         return false;
@@ -186,15 +146,11 @@ bool json_scan_value(json_parser *p)
         good = json_scan_string(p);
         break;
     case 't':
-        t->type = JSON_TRUE;
-        good = scan_word(p, "true");
-        break;
     case 'f':
-        t->type = JSON_FALSE;
-        good = scan_word(p, "false");
-        break;
     case 'n':
-        good = scan_word(p, "null");
+        t->type = open == 't' ? JSON_TRUE : open == 'f' ? JSON_FALSE : JSON_NULL;
+        for (const char *word = words[t->type - JSON_TRUE]; good && *word != '\0'; word++)
+            good = peek(p) == *word && p->at++ < p->len;
         break;
     default:
         t->type = JSON_NUMBER;
@@ -209,7 +165,7 @@ bool json_scan_value(json_parser *p)
 /* Returns how many tokens were made, or 0; `error_at` then tells where the text goes wrong. */
 size_t json_tokenize(const char *text, size_t len, json_token *tokens, size_t capacity, size_t *error_at)
 {
-    json_parser p = {text, 0, len, tokens, capacity, 0, 0};
+    json_parser p = {text, 0, len, capacity, 0, tokens, 0};
     bool good = len <= UINT32_MAX && json_scan_value(&p);
 
     if (good)
@@ -220,16 +176,14 @@ size_t json_tokenize(const char *text, size_t len, json_token *tokens, size_t ca
     return 0;
 }
 
-static size_t put_utf8(uint32_t c, char *out)
+size_t json_put_utf8(uint32_t c, char *out)
 {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    size_t extra = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    size_t extra = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
     for (size_t i = extra; i > 0; i--, c >>= 6)
         out[i] = (char)(0x80 | (c & 63));
-    out[0] = (char)((0xf00u >> extra & 0xffu) | c);
+    /* The lead byte counts the bytes in ones, unless there is only it. */
+    out[0] = (char)(extra == 0 ? c : (0xff00u >> (extra + 1) & 0xff) | c);
     return extra + 1;
 }
 
@@ -259,7 +213,7 @@ size_t json_decode_string(const char *text, const json_token *t, char *out)
             } else if (unit >= 0xd800 && unit < 0xe000) {
                 c = 0xfffd; /* half of a pair means nothing alone */
             }
-            n += put_utf8(c, out + n);
+            n += json_put_utf8(c, out + n);
         } else {
             out[n++] = text[i];
         }
@@ -268,71 +222,29 @@ size_t json_decode_string(const char *text, const json_token *t, char *out)
     return n;
 }
 
-/* Follows a path such as "users.2.name" from the first token; NULL if it leads nowhere. */
-const json_token *json_follow(const char *text, const json_token *tokens, const char *path)
-{
-    const json_token *at = tokens;
-
-    while (*path != '\0') {
-        size_t len = strcspn(path, ".");
-        const json_token *child = at + 1;
-        uint32_t left = at->children;
-        if (at->type == JSON_ARRAY) {
-            char *end;
-            unsigned long index = strtoul(path, &end, 10);
-            if (end != path + len || index >= left)
-                return NULL;
-            while (index-- > 0)
-                child = tokens + child->skip;
-        } else if (at->type == JSON_OBJECT) {
-            for (; left > 0; left--, child = tokens + child[1].skip) {
-                if (child->end - child->start - 2 == len && memcmp(text + child->start + 1, path, len) == 0)
-                    break;
-            }
-            if (left == 0)
-                return NULL;
-            child++;
-        } else {
-            return NULL;
-        }
-        at = child;
-        path += len + (path[len] == '.');
-    }
-    return at;
-}
-
 #ifdef SELF_TEST
 #include <stdio.h>
 
 int main(void)
 {
-    static const char text[] = " {\"name\": \"a\\n\\u00e9\\ud83d\\ude00\\ud83dz\", \"list\": [1, -2.5e3, [], {}, "
-                               "true, {\"deep\": {\"x\": null}}],\n\t\"no\": false}";
-    static const char *const broken[] = {"",        "[1,]",   "{\"a\" 1}",   "01",     "1.",     "\"\\x\"", "\"\\u12g4\"",
-                                         "nul",     "[1 2]",  "\"a\nb\"",    "[",      "-",      "1 1",     "{1:2}",
-                                         "\"\\u12", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"};
-    static const char *const paths[] = {"", "list", "list.1", "list.5.deep.x", "list.6", "name.x", "list.5.deep.y", "no"};
-    json_token tokens[64];
+    static const char text[] = " {\"name\": \"a\\n\\u00e9\\ud83d\\ude00\\ud83dz\", \"list\": [1, -2.5e3, [], "
+                               "{\"x\": null}, true],\n\t\"no\": false}";
+    static const char *const broken[] = {"", "[1,]", "{\"a\" 1}", "01", "1.", "\"\\x\"", "\"\\u12g4\"", "nul", "[1 2]",
+                                         "\"a\nb\"", "[", "-", "1 1", "{1:2}", "\"\\u12", "\"\\"};
+    json_token tokens[32];
     char out[64];
-    size_t error_at = 0;
-    size_t n = json_tokenize(text, sizeof text - 1, tokens, 64, &error_at);
+    size_t error_at = 0, n = json_tokenize(text, sizeof text - 1, tokens, 32, &error_at);
 
     for (size_t i = 0; i < n; i++)
-        printf("%d %lu-%lu %lu %lu\n", (int)tokens[i].type, (unsigned long)tokens[i].start,
-               (unsigned long)tokens[i].end, (unsigned long)tokens[i].children, (unsigned long)tokens[i].skip);
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        const json_token *t = json_follow(text, tokens, paths[i]);
-        printf("%s: %d\n", paths[i], t == NULL ? -1 : (int)(t - tokens));
-    }
-    size_t len = json_decode_string(text, json_follow(text, tokens, "name"), out);
+        printf("%d %u-%u %u %u\n", (int)tokens[i].type, (unsigned)tokens[i].start, (unsigned)tokens[i].end,
+               (unsigned)tokens[i].children, (unsigned)tokens[i].skip);
+    size_t len = json_decode_string(text, &tokens[2], out);
     for (size_t i = 0; i < len; i++)
         printf("%02x ", (unsigned)(unsigned char)out[i]);
-    printf("\n%g\n", strtod(text + json_follow(text, tokens, "list.1")->start, NULL));
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-        n = json_tokenize(broken[i], strlen(broken[i]), tokens, 64, &error_at);
+        n = json_tokenize(broken[i], strlen(broken[i]), tokens, 32, &error_at);
         printf("%zu@%zu ", n, error_at);
     }
-    printf("\n%zu\n", json_tokenize("[1,2,3]", 7, tokens, 3, &error_at));
     return 0;
 }
 #endif

@@ -1,7 +1,6 @@
-/* Dense matrices: products, LU solving, determinant, power iteration, and integer convolution and transitive closure. */
+/* Dense matrices: products, LU, eigenvalues; and integer kin: convolution, closure, recurrences. */
 #include <math.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -26,11 +25,9 @@ bool mat_multiply(matrix *out, const matrix *a, const matrix *b)
         return false;
     for (int i = 0; i < a->rows; i++) {
         /* The middle loop is over k, so that both inner accesses run along rows. */
-        for (int k = 0; k < a->columns; k++) {
-            double factor = a->at[i][k];
+        for (int k = 0; k < a->columns; k++)
             for (int j = 0; j < b->columns; j++)
-                r.at[i][j] += factor * b->at[k][j];
-        }
+                r.at[i][j] += a->at[i][k] * b->at[k][j];
     }
     *out = r;
     return true;
@@ -150,7 +147,7 @@ double mat_dominant(const matrix *m, double *vector, int steps)
     return value;
 }
 
-/* Convolves a grey image with a 3 by 3 kernel; pixels beyond the border repeat the edge. */
+/* Convolves a grey image with a 3 by 3 kernel; pixels beyond the border repeat the edge; divisor > 0. */
 void image_convolve(const uint8_t *in, uint8_t *out, int width, int height, const int16_t kernel[9], int divisor)
 {
     for (int y = 0; y < height; y++) {
@@ -162,8 +159,7 @@ void image_convolve(const uint8_t *in, uint8_t *out, int width, int height, cons
                 sy = sy < 0 ? 0 : sy >= height ? height - 1 : sy;
                 sum += kernel[k] * in[sy * width + sx];
             }
-            if (divisor != 0)
-                sum /= divisor;
+            sum /= divisor;
             out[y * width + x] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
         }
     }
@@ -180,10 +176,9 @@ int closure(uint32_t *row, int nodes)
                 row[i] |= row[k];
         }
     }
-    for (int i = 0; i < nodes; i++) {
+    for (int i = 0; i < nodes; i++)
         for (uint32_t bits = row[i]; bits != 0; bits &= bits - 1)
             pairs++;
-    }
     return pairs;
 }
 
@@ -214,45 +209,42 @@ int main(void)
 {
     matrix a = {5, 5, {{0}}}, b = {5, 3, {{0}}}, c, zero = {3, 3, {{0}}};
     double x[MAT_MAX], rhs[MAT_MAX];
-    uint8_t image[8 * 6], blurred[8 * 6];
+    uint8_t image[48], blurred[48];
     static const int16_t sharpen[9] = {0, -1, 0, -1, 5, -1, 0, -1, 0}, box[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     uint32_t row[12];
     mat_lu lu;
 
     for (int i = 0; i < 5; i++) {
         rhs[i] = i * 2 - 3;
-        for (int j = 0; j < 5; j++)
+        for (int j = 0; j < 5; j++) {
             a.at[i][j] = (i * 7 + j * 3) % 11 - 4 + (i == j ? 0.5 : 0.0);
-        for (int j = 0; j < 3; j++)
             b.at[i][j] = i - j * 1.25;
+        }
     }
-    printf("%d %d\n", mat_multiply(&c, &a, &b), mat_multiply(&c, &b, &a));
+    printf("%d", mat_multiply(&c, &b, &a));
     mat_multiply(&c, &a, &b);
     mat_transpose(&c);
-    for (int i = 0; i < c.rows; i++)
-        for (int j = 0; j < c.columns; j++)
-            printf("%g%s", c.at[i][j], j + 1 < c.columns ? " " : "\n");
-    printf("%d %d %.8g %g\n", mat_factor(&lu, &zero), mat_factor(&lu, &a), mat_determinant(&a), mat_determinant(&zero));
-    mat_solve(&lu, rhs, x);
-    for (int i = 0; i < 5; i++)
-        printf("%.6f ", x[i]);
+    for (int i = 0; i < c.rows * 5; i++)
+        printf(" %g", c.at[i / 5][i % 5]);
+    printf("\n%d %.8g\n", mat_factor(&lu, &zero), mat_determinant(&a));
+    if (mat_factor(&lu, &a))
+        mat_solve(&lu, rhs, x);
+    printf("%.6f %.6f", x[0], x[4]);
     c = a;
     mat_transpose(&c);
     mat_multiply(&c, &c, &a);
-    printf("\n%.6f\n", mat_dominant(&c, x, 500));
-    for (int i = 0; i < 5; i++)
-        printf("%.4f ", x[i]);
-    printf("%g\n", mat_dominant(&zero, x, 5));
+    double value = mat_dominant(&c, x, 500);
+    printf("\n%.6f %.4f %.4f\n", value, x[0], x[4]);
     for (int i = 0; i < 48; i++)
         image[i] = (uint8_t)(i * i * 5);
     image_convolve(image, blurred, 8, 6, box, 9);
-    image_convolve(blurred, image, 8, 6, sharpen, 0);
+    image_convolve(blurred, image, 8, 6, sharpen, 1);
     for (int i = 0; i < 48; i++)
         printf("%d%s", image[i], i % 8 == 7 ? "\n" : " ");
     for (int i = 0; i < 12; i++)
-        row[i] = UINT32_C(1) << (i * 5 + 2) % 9;
-    printf("%d %03lx\n", closure(row, 12), (unsigned long)row[11]);
-    printf("%lu %lu\n", (unsigned long)recurrence(1, 1, 90, 1000000007), (unsigned long)recurrence(3, 4000000000u, 123456789012345, 4294967291u));
+        row[i] = UINT32_C(1) << (i * 5 + 2) % 12;
+    printf("%d ", closure(row, 12));
+    printf("%03x %u\n", (unsigned)row[11], (unsigned)recurrence(3, 4000000000, 123456789012345, 4294967291));
     return 0;
 }
 #endif

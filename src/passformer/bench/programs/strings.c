@@ -1,4 +1,4 @@
-/* Text helpers: UTF-8 decoding, trimming, splitting, case folding, edit distance, number parsing, searching. */
+/* Text helpers: UTF-8 decoding, trimming, splitting, case folding, edit distance, number parsing. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -24,15 +24,8 @@ uint32_t utf8_next(const char **text, const char *end)
     ++*text;
     if (c < 0x80)
         return c;
-    if (c >= 0xc2 && c < 0xe0)
-        extra = 1;
-    else if ((c & 0xf0) == 0xe0)
-        extra = 2;
-    else if (c >= 0xf0 && c < 0xf5)
-        extra = 3;
-    else
-        return STR_REPLACEMENT;
-    if (left <= extra)
+    extra = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    if (c < 0xc2 || c > 0xf4 || left <= extra)
         return STR_REPLACEMENT;
     c &= 0x3fu >> extra;
     for (size_t i = 1; i <= extra; i++) {
@@ -54,15 +47,11 @@ uint32_t utf8_fold(uint32_t c)
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
     if (c >= 0xc0 && c <= 0xde)
         return c == 0xd7 ? c : c + 32;
-    if (c >= 0x100 && c < 0x180) {
-        /* In these blocks upper and lower case alternate, but not always from an even start. */
-        bool odd_start = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e);
-        if (c == 0x130 || c == 0x131 || c == 0x138 || c == 0x149 || c == 0x17f)
-            return c;
-        if (c == 0x178)
-            return 0xff;
-        return odd_start ? (c % 2 == 1 ? c + 1 : c) : (c % 2 == 0 ? c + 1 : c);
-    }
+    /* Upper and lower case alternate here, but not always from an even start. */
+    if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
+        return c + c % 2;
+    if (c >= 0x100 && c <= 0x177 && c != 0x130 && c != 0x131 && c != 0x138)
+        return c | 1;
     if (c >= 0x391 && c <= 0x3a9 && c != 0x3a2)
         return c + 32;
     if (c == 0x3c2)
@@ -153,7 +142,7 @@ size_t str_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* A whole number in base 2 to 36; a prefix 0x, 0o or 0b overrides base 0. False on overflow or leftovers. */
+/* A whole number in base 2 to 36; base 0 is 10, or 16 after 0x. False on overflow or leftovers. */
 bool str_parse_integer(str_slice s, unsigned base, int64_t *value)
 {
     uint64_t magnitude = 0;
@@ -163,12 +152,9 @@ bool str_parse_integer(str_slice s, unsigned base, int64_t *value)
     if (negative || (s.len > 0 && s.start[0] == '+'))
         i++;
     if (base == 0) {
-        base = 10;
-        if (s.len - i > 2 && s.start[i] == '0') {
-            char mark = s.start[i + 1];
-            base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
-            i += base == 10 ? 0 : 2;
-        }
+        bool prefixed = s.len - i > 2 && s.start[i] == '0' && s.start[i + 1] == 'x';
+        base = prefixed ? 16 : 10;
+        i += prefixed ? 2 : 0;
     }
     if (i == s.len)
         return false;
@@ -180,14 +166,12 @@ bool str_parse_integer(str_slice s, unsigned base, int64_t *value)
             return false;
         magnitude = magnitude * base + digit;
     }
-    if (negative)
-        *value = magnitude == limit ? INT64_MIN : -(int64_t)magnitude;
-    else
-        *value = (int64_t)magnitude;
+    /* INT64_MIN has no positive counterpart to negate. */
+    *value = !negative ? (int64_t)magnitude : magnitude == limit ? INT64_MIN : -(int64_t)magnitude;
     return true;
 }
 
-/* A decimal fraction with an optional exponent; exact for up to 15 digits and small exponents. */
+/* A decimal fraction with an optional exponent; exact for up to 15 digits and small exponents, 0 if subnormal. */
 bool str_parse_double(str_slice s, double *value)
 {
     double digits = 0.0;
@@ -231,35 +215,14 @@ bool str_parse_double(str_slice s, double *value)
     return true;
 }
 
-/* Horspool's search: the first place of `needle` in `text`, or NULL. */
-const char *str_search(const char *text, size_t len, const char *needle, size_t needle_len)
-{
-    size_t shift[UCHAR_MAX + 1];
-
-    if (needle_len == 0)
-        return text;
-    for (size_t i = 0; i <= UCHAR_MAX; i++)
-        shift[i] = needle_len;
-    for (size_t i = 0; i + 1 < needle_len; i++)
-        shift[(unsigned char)needle[i]] = needle_len - 1 - i;
-    while (len >= needle_len) {
-        if (memcmp(text, needle, needle_len) == 0)
-            return text;
-        size_t step = shift[(unsigned char)text[needle_len - 1]];
-        text += step;
-        len -= step < len ? step : len;
-    }
-    return NULL;
-}
-
 #ifdef SELF_TEST
 #include <stdio.h>
 
 int main(void)
 {
     static const char mixed[] = "A\xc3\x89\xe2\x82\xac\xf0\x9f\x98\x80\xc0\xaf\xed\xa0\x80\xff\xe2\x82";
-    static const char *const numbers[] = {"42",   "-9223372036854775808", "9223372036854775808", "0x7f", "0b102", "1e3", "-.5",
-                                          "+2.75E-2", "1e400", "0e9999999", ".",  "",  "-", "0o17", "3.14159265358979"};
+    static const char *const numbers[] = {"42", "-9223372036854775808", "9223372036854775808", "0x7f", "5e",
+                                          "+2.75E-2", "1e400", "0e9999999", "-.5", "", ".", "-", "1e3", "3.1415926"};
     static const char *const words[] = {"kitten", "sitting", "ab", "ba", "", "\xc3\x84pfel", "\xc3\xa4PFEL"};
     const char *at = mixed, *end = mixed + sizeof mixed - 1;
     str_slice fields[4];
@@ -267,27 +230,21 @@ int main(void)
     while (at < end)
         printf("%lx ", (unsigned long)utf8_fold(utf8_next(&at, end)));
     printf("\n");
-    for (size_t i = 0; i < 7; i++)
-        for (size_t j = 0; j < 7; j++)
-            printf("%d,%d%s", (int)str_distance(words[i], words[j]), str_compare_folded(words[i], words[j]), j == 6 ? "\n" : " ");
+    for (size_t i = 0; i < 49; i++)
+        printf("%zu,%d ", str_distance(words[i / 7], words[i % 7]), str_compare_folded(words[i / 7], words[i % 7]));
+    printf("\n");
     size_t n = str_split(" one, \"two, 2\" ,,  rest, and more ", ',', fields, 4);
     for (size_t i = 0; i < n; i++)
-        printf("[%.*s]", (int)fields[i].len, fields[i].start);
-    printf("\n");
+        printf("[%.*s]\n", (int)fields[i].len, fields[i].start);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         str_slice s = str_trim(numbers[i], strlen(numbers[i]));
         int64_t integer = 0;
         double real = 0.0;
-        bool whole = str_parse_integer(s, 0, &integer);
-        bool fractional = str_parse_double(s, &real);
-        printf("%s: %d %lld, %d %.15g\n", numbers[i], whole, (long long)integer, fractional, real);
+        bool whole = str_parse_integer(s, 0, &integer), fraction = str_parse_double(s, &real);
+        printf("%s: %d %lld, %d %.15g\n", numbers[i], whole, (long long)integer, fraction, real);
     }
-    static const char hay[] = "here is a simple example";
-    const char *found = str_search(hay, sizeof hay - 1, "example", 7);
-    printf("%s %d\n", found == NULL ? "none" : found, str_search(hay, sizeof hay - 1, "exampel", 7) == NULL);
     for (uint32_t c = 0xc0; c < 0x450; c += 13)
-        printf("%lx ", (unsigned long)utf8_fold(c));
-    printf("\n");
+        printf("%lx%s", (unsigned long)utf8_fold(c), c + 13 < 0x450 ? " " : "\n");
     return 0;
 }
 #endif

@@ -1,0 +1,224 @@
+"""Build a corpus: compile units, extract functions, drop duplicates, split, write shards.
+
+Units are compiled in parts of a few hundred; each finished part is a file under `OUT/.parts`, so that a killed build
+goes on where it stopped. A unit that fails is counted with its reason.
+"""
+
+import json
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from passformer.corpus.extract import Extracted, extractor
+from passformer.corpus.files import atomic
+from passformer.corpus.headers import STANDARD, precompile
+from passformer.corpus.sources import read_spec
+from passformer.corpus.split import split_groups
+from passformer.corpus.store import SCHEMA, Function, read_table, write_corpus, write_table
+from passformer.corpus.unit import Unit
+from passformer.llvm.errors import InputError, PassformerError
+from passformer.llvm.frontend import compile_to_bitcode
+from passformer.llvm.measure import ModuleFacts, read_module
+from passformer.llvm.protocol import Protocol
+from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
+
+UNITS_PER_PART = 256
+MAX_INSTRUCTIONS = 2_000
+"""Larger functions are left out: they cost hundreds of times the median to tune, and no prompt holds them."""
+_LENIENT = tuple(
+    f"-Wno-{error}"
+    for error in ("implicit-int", "implicit-function-declaration", "int-conversion", "incompatible-pointer-types")
+)
+"""What C compilers took for fifty years and clang refuses since version 16."""
+_STANDARD_LIBRARY = ("_ZNSt", "_ZNKSt", "_ZSt", "_ZN9__gnu_cxx")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is built, beside the sources."""
+
+    protocol: Protocol = Protocol.CLANG
+    sample: Mapping[str, int] | None = None
+    """Kind of source -> at most so many of its units, drawn at random."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """The functions of one unit, or why there are none."""
+
+    unit: Unit
+    functions: tuple[Extracted, ...] = ()
+    too_large: int = 0
+    failure: str = ""
+
+
+def build_limits() -> Limits:
+    """For workers that read modules and split them."""
+    return Limits(cpu_seconds=60)
+
+
+def build_corpus(
+    specs: Sequence[str],
+    out: Path,
+    pool: Pool,
+    settings: Settings = Settings(),
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Build into `out`; returns the manifest. `advance(done, total)` is told of finished units."""
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / "corpus.json").exists():
+        raise InputError(f"{out} holds a finished corpus: choose another --out, or remove it first")
+    parts = out / ".parts"
+    _claim(parts, {"specs": list(specs), "protocol": str(settings.protocol), "sample": dict(settings.sample or {})})
+    with tempfile.TemporaryDirectory(prefix="passformer-") as scratch:
+        units = _units(specs, Path(scratch), settings)
+        flags = precompile(Path(scratch), settings.protocol) if any(u.standard_headers for u in units) else ()
+        compiler = _Compiler(flags, settings.protocol)
+        for number, start in enumerate(range(0, len(units), UNITS_PER_PART)):
+            batch = units[start : start + UNITS_PER_PART]
+            if not (parts / f"{number:05}.json").exists():
+                _write_part(parts, number, pool.map(compiler.compile, batch))
+            advance(start + len(batch), len(units))
+    summary, functions = _merge(parts)
+    if not functions:
+        reasons = "; ".join(summary["failures"]) or "none was left after extraction"
+        raise InputError(f"no function came out of {', '.join(specs)}: {reasons}")
+    manifest = {
+        "llvm": pool.call(Sandbox.version)["version"],
+        "protocol": str(settings.protocol),
+        "specs": list(specs),
+        **summary,
+    }
+    write_corpus(out, functions, manifest)
+    shutil.rmtree(parts)
+    return manifest
+
+
+def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit]:
+    units: list[Unit] = []
+    for spec in specs:
+        found = list(read_spec(spec, scratch))
+        limit = (settings.sample or {}).get(spec.partition(":")[0], len(found))
+        if limit < len(found):
+            found = random.Random(f"{settings.seed} {spec.partition(':')[0]}").sample(found, limit)
+        units += found
+    return units
+
+
+def _claim(parts: Path, settings: dict[str, Any]) -> None:
+    """Start or resume: what lies in the parts folder must have been built with the same settings."""
+    parts.mkdir(exist_ok=True)
+    file = parts / "settings.json"
+    if file.exists() and json.loads(file.read_text()) != settings:
+        raise InputError(f"{parts.parent} holds an unfinished build of other sources: finish that, or remove it first")
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(settings))
+
+
+class _Compiler:
+    """Unit -> functions; remembers the standard library's templates that some unit already gave."""
+
+    def __init__(self, standard_headers: Sequence[str], protocol: Protocol) -> None:
+        self._standard_headers = tuple(standard_headers)
+        self._protocol = protocol
+        self._seen: set[str] = set()
+
+    def compile(self, sandbox: Sandbox, unit: Unit) -> UnitResult:
+        """Compile and extract; every failure is the unit's own."""
+        try:
+            facts = sandbox.call(read_module, self._bitcode(unit))
+            if isinstance(facts, Failure):
+                return UnitResult(unit, failure=str(facts))
+            names = self._wanted(unit, facts)
+            results = list(sandbox.map(extractor, facts.bitcode, names))
+        except (PassformerError, SetupError, OSError) as error:
+            return UnitResult(unit, failure=_reason(str(error)))
+        functions = tuple(r for r in results if isinstance(r, Extracted))
+        failures = Counter(str(r) for r in results if isinstance(r, Failure))
+        too_large = sum(f.num_instructions > MAX_INSTRUCTIONS for f in facts.functions)
+        return UnitResult(unit, functions, too_large, "; ".join(failures))
+
+    def _bitcode(self, unit: Unit) -> bytes:
+        code = unit.code if isinstance(unit.code, Path) else unit.code()
+        if unit.language == "ir":
+            return code.read_bytes() if isinstance(code, Path) else code
+        flags = ["-w", *(_LENIENT if unit.language == "c" else ()), *unit.flags]
+        if unit.language == "c++" and unit.standard_headers:
+            flags += [STANDARD, *self._standard_headers]
+        return compile_to_bitcode(code, flags, self._protocol, unit.language, unit.folder)
+
+    def _wanted(self, unit: Unit, facts: ModuleFacts) -> list[str]:
+        # A template of the standard library is the same in each program; what differs by the program's own types of
+        # equal name is lost, which costs less than extracting `vector<int>` 50,000 times.
+        names = [f.name for f in facts.functions if f.num_instructions <= MAX_INSTRUCTIONS and f.name not in unit.skip]
+        fresh = [name for name in names if not (name.startswith(_STANDARD_LIBRARY) and name in self._seen)]
+        self._seen.update(name for name in fresh if name.startswith(_STANDARD_LIBRARY))
+        return fresh
+
+
+def _reason(message: str) -> str:
+    """The first error of a compiler's output without its place, so that equal reasons count as one."""
+    line = next((line for line in message.splitlines() if "error:" in line), message.splitlines()[0] if message else "")
+    return line.rpartition("error: ")[2][:120]
+
+
+def _write_part(parts: Path, number: int, results: Iterable[UnitResult]) -> None:
+    rows: list[dict[str, Any]] = []
+    failures: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    too_large = 0
+    for result in results:
+        too_large += result.too_large
+        if result.failure:
+            failures[f"{result.unit.source}: {result.failure}"] += 1
+        if not result.functions and result.failure:
+            failed[result.unit.source] += 1
+        source, group = result.unit.source, result.unit.group
+        rows += [
+            asdict(Function(f.id, source, group, "train", f.name, f.bitcode, f.instructions)) for f in result.functions
+        ]
+    write_table(parts / f"{number:05}.parquet", pa.Table.from_pylist(rows, schema=SCHEMA))
+    with atomic(parts / f"{number:05}.json") as temporary:  # written last: it says that the part is whole
+        temporary.write_text(json.dumps({"failures": failures, "failed": failed, "too_large": too_large}))
+
+
+def _merge(parts: Path) -> tuple[dict[str, Any], list[Function]]:
+    """All parts in order: each normal form once, each group in one split."""
+    seen: set[str] = set()
+    functions: list[Function] = []
+    duplicates = 0
+    failures: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    too_large = 0
+    for report in sorted(parts.glob("[0-9]*.json")):
+        counts = json.loads(report.read_text())
+        failures.update(counts["failures"])
+        failed.update(counts["failed"])
+        too_large += counts["too_large"]
+        for row in read_table(report.with_suffix(".parquet")).to_pylist():
+            if row["id"] in seen:
+                duplicates += 1
+            else:
+                seen.add(row["id"])
+                functions.append(Function(**row))
+    splits = split_groups((f.source, f.group) for f in functions)
+    functions = [replace(f, split=splits[f.source, f.group]) for f in functions]
+    summary = {
+        "functions": len(functions),
+        "instructions": sum(f.instructions for f in functions),
+        "by_source": dict(Counter(f.source for f in functions)),
+        "duplicates_removed": duplicates,
+        "too_large": too_large,
+        "failed": sum(failed.values()),
+        "failed_by_source": dict(failed),
+        "failures": dict(failures.most_common(30)),
+    }
+    return summary, functions

@@ -1,0 +1,40 @@
+"""The C++ standard library as one precompiled header: parsing it takes longer than everything else in a small program.
+
+`bits/stdc++.h` is a header of libstdc++ alone, which many programs include all the same; ours stands in for it.
+"""
+
+import subprocess
+from pathlib import Path
+
+from passformer.llvm.errors import CompilerError
+from passformer.llvm.locate import find_toolchain
+from passformer.llvm.protocol import Protocol, front_end_flags
+
+STANDARD = "-std=gnu++17"
+# fmt: off
+_HEADERS = (
+    "algorithm", "array", "bitset", "cassert", "cctype", "cerrno", "cfloat", "chrono", "climits", "cmath", "complex",
+    "cstddef", "cstdint", "cstdio", "cstdlib", "cstring", "ctime", "deque", "fstream", "functional", "iomanip",
+    "iostream", "iterator", "limits", "list", "map", "memory", "numeric", "queue", "random", "set", "sstream", "stack",
+    "stdexcept", "string", "tuple", "type_traits", "unordered_map", "unordered_set", "utility", "vector",
+)
+# fmt: on
+_ASSUMED = """
+extern "C" char *gets(char *);
+template <class T> T __gcd(T a, T b) { while (b) { T rest = a % b; a = b; b = rest; } return a; }
+"""
+"""What old programs take for granted: a function that C++14 removed, and a helper of libstdc++."""
+
+
+def precompile(folder: Path, protocol: Protocol) -> tuple[str, ...]:
+    """Write and precompile the header into `folder`; returns the clang flags that use it."""
+    header = folder / "bits" / "stdc++.h"
+    header.parent.mkdir(parents=True, exist_ok=True)
+    header.write_text("#pragma once\n" + "".join(f"#include <{name}>\n" for name in _HEADERS) + _ASSUMED)
+    output = folder / f"{protocol}.pch"
+    clang = str(find_toolchain().clang)
+    command = [clang, "-x", "c++-header", STANDARD, *front_end_flags(protocol), "-w", str(header)]
+    done = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True)
+    if done.returncode:
+        raise CompilerError(f"the C++ standard headers cannot be precompiled: {done.stderr.strip()[:500]}")
+    return ("-I", str(folder), "-include-pch", str(output))
