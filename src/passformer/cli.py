@@ -150,6 +150,72 @@ def corpus_build(
     _emit(manifest, as_json, print_manifest)
 
 
+class EngineChoice(StrEnum):
+    """Where work is done."""
+
+    local = "local"
+    dask = "dask"
+
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus, as `corpus build` makes it.")]
+RunName = Annotated[str, typer.Option("--name", help="Name of the tuning run; its files lie in DIR/tunings/NAME.")]
+
+
+@app.command()
+def autotune(
+    directory: Directory,
+    budget: Annotated[int, typer.Option(min=1, help="Pass lists to try on every function.")] = 80,
+    sample: Annotated[int | None, typer.Option(min=0, help="Functions to search on; default: a twentieth.")] = None,
+    search_budget: Annotated[
+        int | None, typer.Option(min=1, help="Lists for each of these; default: 10 x budget.")
+    ] = None,
+    search: Annotated[str, typer.Option(help="How to search: random or mutation.")] = "mutation",
+    split: Annotated[list[str] | None, typer.Option(help="Only these splits (train, validation, test).")] = None,
+    lists: Annotated[Path | None, typer.Option(help="A coreset file whose lists to try, instead of selecting.")] = None,
+    name: RunName = "default",
+    engine: Annotated[EngineChoice, typer.Option(help="This machine, or a Dask cluster.")] = EngineChoice.local,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of the Dask scheduler; default: start one here.")
+    ] = None,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Find, for every function of a corpus, the pass list that makes it smallest; a killed run goes on."""
+    from passformer.autotune.engine import dask_engine, local_engine
+    from passformer.autotune.tune import Settings, check_settings
+    from passformer.autotune.tune import autotune as run
+    from passformer.corpus.store import SPLITS, Corpus
+    from passformer.llvm.sandbox import Limits
+    from passformer.tables import print_tuning, track_stages
+
+    settings = Settings(budget, sample, search_budget, search, tuple(split or SPLITS), str(lists or ""), seed)
+    check_settings(settings)
+    corpus = Corpus(directory)
+    limits = Limits(cpu_seconds=5)
+    chosen = local_engine(jobs, limits) if engine is EngineChoice.local else dask_engine(scheduler, limits)
+    with chosen as workers, track_stages() as report:
+        summary = run(corpus, directory / "tunings" / name, workers, settings, report)
+    _emit(summary, as_json, print_tuning)
+
+
+@app.command()
+def coreset(
+    directory: Directory,
+    size: Annotated[int, typer.Option(min=1, help="How many lists.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="The coreset file; default: DIR/tunings/NAME/coreset.toml.")] = None,
+    name: RunName = "default",
+    as_json: Json = False,
+) -> None:
+    """Choose the few pass lists that together cover most of the gain of a tuning run."""
+    from passformer.autotune.select import make_coreset
+    from passformer.corpus.store import Corpus
+    from passformer.tables import print_coreset
+
+    folder = directory / "tunings" / name
+    _emit(make_coreset(Corpus(directory), folder, size, out or folder / "coreset.toml"), as_json, print_coreset)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[

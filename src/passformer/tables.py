@@ -111,6 +111,36 @@ def print_manifest(manifest: dict[str, Any]) -> None:
     )
 
 
+def print_tuning(summary: dict[str, Any]) -> None:
+    """What a tuning run found."""
+    table = Table(title="autotuner's improvement over -Oz", title_justify="left")
+    table.add_column("source")
+    table.add_column("fewer instructions", justify="right")
+    for source, improvement in summary["improvement_by_source"].items():
+        table.add_row(source, f"{improvement:.2f} %")
+    table.add_section()
+    table.add_row("all", f"{summary['improvement']:.2f} %")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{summary['functions']:,} functions, {summary['improved']:,} improved, "
+        f"{summary['crashes']:,} lists that LLVM did not survive; {summary['compilations']:,} compilations",
+        highlight=False,
+    )
+
+
+def print_coreset(result: dict[str, Any]) -> None:
+    """A coreset, with the improvement that each further list brings."""
+    table = Table(title=f"coreset from {result['functions']:,} functions", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("pass list", overflow="fold")
+    table.add_column("improvement so far", justify="right")
+    for number, row in enumerate(result["lists"], 1):
+        table.add_row(str(number), row["pass_list"], f"{row['improvement']:.2f} %")
+    Console().print(table)
+    print(f"written to {result['file']}")
+
+
 def print_bench(result: dict[str, Any]) -> None:
     """The result of `bench compile`."""
     title = f"{result['functions']} functions x {result['lists']} lists, LLVM {result['llvm']}"
@@ -141,6 +171,26 @@ def track_count(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(label, total=total)
         yield lambda count: progress.advance(bar, count)
+
+
+@contextlib.contextmanager
+def track_stages() -> Iterator[Callable[[str, int, int, float], None]]:
+    """Progress of a job of several stages: a function to call with (stage, done, total, improvement in percent)."""
+    with contextlib.ExitStack() as stack:
+        current = ""
+        last = 0
+        advance: Callable[[int], None] | None = None
+
+        def report(stage: str, done: int, total: int, improvement: float) -> None:
+            nonlocal current, advance, last
+            if stage != current or advance is None:
+                stack.close()
+                current, last = stage, done - 1
+                advance = stack.enter_context(track_count(f"{stage} {improvement:.2f} %", total))
+            advance(done - last)
+            last = done
+
+        yield report
 
 
 @contextlib.contextmanager

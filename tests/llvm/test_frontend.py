@@ -1,13 +1,13 @@
 """From a file to a module that is ready for -Oz, or to one error that says what is wrong."""
 
 import pytest
-from conftest import ASSETS, PROGRAMS
-from reference import count_instructions
 
+from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import compile_to_bitcode, load
 from passformer.llvm.measure import render
 from passformer.llvm.protocol import Protocol
+from reference import count_instructions
 
 
 def text(sandbox, bitcode: bytes) -> str:

@@ -3,8 +3,8 @@
 import subprocess
 
 import pytest
-from conftest import ASSETS, PROGRAMS
 
+from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import Toolchain

@@ -7,14 +7,14 @@ import threading
 import time
 
 import pytest
-from conftest import ASSETS, PROGRAMS
-from reference import is_gone, wait_until
 
+from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import PassformerError
 from passformer.llvm.frontend import load
 from passformer.llvm.measure import Measurement, Subject, measurer, read_module, render
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
+from reference import is_gone, wait_until
 
 PLAIN = (ASSETS / "unmarked.ll").read_bytes()
 PID = "__import__('os').getpid()"
@@ -75,9 +75,9 @@ def test_native_memory_blow_up():
 
 def test_the_time_limit_is_for_each_item():
     now = "__import__('time').process_time()"
-    spin = f"[start := {now}, all({now} < start + 0.4 for _ in iter(int, 1))]"
+    spin = f"(lambda start: all({now} < start + 0.4 for _ in iter(int, 1)))({now})"
     with Sandbox(Limits(cpu_seconds=1)) as sandbox:
-        assert [spun for _, spun in sandbox.map(IN_WORKER, eval, [spin] * 4)] == [False] * 4
+        assert list(sandbox.map(IN_WORKER, eval, [spin] * 4)) == [False] * 4
 
 
 @pytest.mark.parametrize("ir", [b"garbage", b"BC\xc0\xde garbage", b"define i32 @f() { ret i64 0 }"])
@@ -92,6 +92,22 @@ def test_a_crash_in_preparation_is_a_setup_error_too(sandbox):
     with pytest.raises(SetupError, match="ZeroDivisionError"):
         list(sandbox.map(eval, "1/0", ["1"]))
     assert sandbox.call(eval, "1+1") == 2
+
+
+def test_what_was_prepared_is_kept_until_something_else_is_or_the_worker_dies(sandbox):
+    remember = "(lambda seen: lambda item: (eval(item), seen.append(item), seen[:])[2])([])"
+    shared = f"__import__('contextlib').nullcontext({remember})"
+
+    def see(shared: str, *items: str) -> list[object]:
+        return [r.kind if isinstance(r, Failure) else r for r in sandbox.map(eval, shared, items)]
+
+    assert see(shared, "1", "2") == [["1"], ["1", "2"]]
+    assert see(shared, "3") == [["1", "2", "3"]], "the same goes on"
+    assert see(f" {shared}".strip() + " ", "4") == [["4"]], "another begins anew"
+    assert see(shared, "5", ABORT, "6") == [["5"], "crash", ["6"]], "after a crash, too"
+    with pytest.raises(SetupError):
+        see("1/0", "7")
+    assert see(shared, "8") == [["8"]]
 
 
 def test_results_come_one_by_one_and_may_be_abandoned(sandbox):

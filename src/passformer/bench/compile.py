@@ -38,7 +38,7 @@ def bench_compile(
     in_process = spawned = 0.0
     failures = 0
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as scratch:
-        functions = _functions(sandbox, folder, num_functions)
+        functions = load_functions(sandbox, folder, num_functions)
         file = Path(scratch) / "function.bc"
         for function in functions:
             started = time.perf_counter()
@@ -66,7 +66,7 @@ def bench_compile(
     }
 
 
-def _functions(sandbox: Sandbox, folder: Path | None, num_functions: int) -> list[bytes]:
+def load_functions(sandbox: Sandbox, folder: Path | None, num_functions: int) -> list[bytes]:
     """Bitcode of single functions, spread evenly over the files of the folder."""
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder}: no such folder")

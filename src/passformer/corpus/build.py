@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from passformer.corpus.extract import Extracted, extractor
-from passformer.corpus.files import atomic
+from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.headers import STANDARD, precompile
 from passformer.corpus.sources import read_spec
 from passformer.corpus.split import split_groups
@@ -73,13 +73,15 @@ def build_corpus(
     advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Build into `out`; returns the manifest. `advance(done, total)` is told of finished units."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if (out / "corpus.json").exists():
         raise InputError(f"{out} holds a finished corpus: choose another --out, or remove it first")
     parts = out / ".parts"
-    _claim(parts, {"specs": list(specs), "protocol": str(settings.protocol), "sample": dict(settings.sample or {})})
+    recipe = {"specs": list(specs), "protocol": str(settings.protocol), "sample": dict(settings.sample or {})}
+    _check_unfinished(parts, recipe)
     with tempfile.TemporaryDirectory(prefix="passformer-") as scratch:
         units = _units(specs, Path(scratch), settings)
+        _claim(parts, recipe)
         flags = precompile(Path(scratch), settings.protocol) if any(u.standard_headers for u in units) else ()
         compiler = _Compiler(flags, settings.protocol)
         for number, start in enumerate(range(0, len(units), UNITS_PER_PART)):
@@ -113,14 +115,17 @@ def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit
     return units
 
 
-def _claim(parts: Path, settings: dict[str, Any]) -> None:
-    """Start or resume: what lies in the parts folder must have been built with the same settings."""
-    parts.mkdir(exist_ok=True)
+def _check_unfinished(parts: Path, recipe: dict[str, Any]) -> None:
+    """To be resumed, what lies in the parts folder must have been built by the same recipe."""
     file = parts / "settings.json"
-    if file.exists() and json.loads(file.read_text()) != settings:
+    if file.exists() and json.loads(file.read_text()) != recipe:
         raise InputError(f"{parts.parent} holds an unfinished build of other sources: finish that, or remove it first")
-    with atomic(file) as temporary:
-        temporary.write_text(json.dumps(settings))
+
+
+def _claim(parts: Path, recipe: dict[str, Any]) -> None:
+    make_folder(parts)
+    with atomic(parts / "settings.json") as temporary:
+        temporary.write_text(json.dumps(recipe))
 
 
 class _Compiler:
@@ -159,6 +164,7 @@ class _Compiler:
         # A template of the standard library is the same in each program; what differs by the program's own types of
         # equal name is lost, which costs less than extracting `vector<int>` 50,000 times.
         names = [f.name for f in facts.functions if f.num_instructions <= MAX_INSTRUCTIONS and f.name not in unit.skip]
+        names = [name for name in names if unit.only in (None, name)]
         fresh = [name for name in names if not (name.startswith(_STANDARD_LIBRARY) and name in self._seen)]
         self._seen.update(name for name in fresh if name.startswith(_STANDARD_LIBRARY))
         return fresh

@@ -9,6 +9,14 @@ from pathlib import Path
 from passformer.llvm.errors import InputError
 
 
+def make_folder(path: Path) -> None:
+    """The folder, and those above it; raises InputError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
+
+
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; renamed at the end of the block, removed where the block fails.

@@ -25,5 +25,7 @@ class Unit:
     """Where clang runs; None for the current folder."""
     skip: frozenset[str] = frozenset()
     """Functions that are not the unit's own (the same driver in every file, say)."""
+    only: str | None = None
+    """The one function that is the unit's own, where the rest is only there to make it compile."""
     standard_headers: bool = False
     """Whether the C++ standard library is to be seen without being included (see `headers`)."""

@@ -28,6 +28,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     # Contexts, buffers, modules
     "ContextCreate": (_PTR,),
     "ContextDispose": (_NONE, _PTR),
+    "ContextSetDiscardValueNames": (_NONE, _PTR, _INT),
     "CreateMemoryBufferWithMemoryRangeCopy": (_PTR, _STR, _SIZE, _STR),
     "GetBufferStart": (_PTR, _PTR),
     "GetBufferSize": (_SIZE, _PTR),

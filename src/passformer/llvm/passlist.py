@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Self
 
@@ -60,6 +61,12 @@ class PassList:
         return ",".join(
             _adapted(level, list(group), major, protocol) for level, group in groupby(self.passes, key=_outer_level)
         )
+
+
+@cache
+def pass_pipeline(name: str, major: int, protocol: Protocol = Protocol.CLANG) -> str:
+    """The pipeline of one catalog pass by itself."""
+    return PassList((name,)).pipeline(major, protocol)
 
 
 OZ = PassList(("Oz",))

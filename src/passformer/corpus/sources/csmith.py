@@ -27,7 +27,10 @@ def units(value: str, workdir: Path) -> Sequence[Unit]:
 
 def generate(seed: int) -> bytes:
     """The program of one seed."""
-    done = subprocess.run(["csmith", "--seed", str(seed)], capture_output=True, timeout=60)
+    try:
+        done = subprocess.run(["csmith", "--seed", str(seed)], capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise CompilerError("csmith takes over 60 s") from None
     if done.returncode:
         raise CompilerError(f"csmith fails on seed {seed}: {done.stderr.decode(errors='replace')[:200]}")
     return done.stdout

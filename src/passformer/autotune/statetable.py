@@ -1,0 +1,131 @@
+"""A table of results by IR state: a prefix that was met before, or a pass that changes nothing, never runs again.
+
+A state is a module, known by a hash of its bitcode. Evaluating a pass list walks from state to state along remembered
+transitions, and LLVM runs only where the walk leaves what is known. Most passes leave most functions as they are, and
+lists share beginnings, so most steps are look-ups.
+
+Runs in a sandbox worker: `sandbox.map(explorer, ir, lists_of_pipelines)`.
+"""
+
+import contextlib
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from passformer.llvm.module import Module
+
+_MODULE_BUDGET = 60_000
+"""Instructions in modules that are kept open; the least recently used beyond that keep their bitcode alone."""
+
+
+@dataclass(slots=True)
+class _State:
+    bitcode: bytes
+    instructions: int
+    successors: dict[str, "_State"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one pass list gave."""
+
+    instructions: int
+    num_passes_run: int
+    """How many of its passes LLVM had to run; the others were known."""
+    cpu_seconds: float
+    """Of the worker, for this list."""
+
+
+class StateTable:
+    """All states of one function that some evaluation has reached."""
+
+    def __init__(self, module: Module) -> None:
+        self._first = module  # owns the context that all others live in
+        self._root = _State(module.bitcode(), module.num_instructions)
+        self._states = {_hash(self._root.bitcode): self._root}
+        self._open: OrderedDict[int, tuple[_State, Module]] = OrderedDict()
+        self._open_instructions = 0
+
+    def evaluate(self, pipelines: Sequence[str]) -> Evaluation:
+        """Instructions after the pipelines, one pass each, in order. Raises LLVMError where LLVM refuses one."""
+        started = time.process_time()
+        state, num_run = self._root, 0
+        for pipeline in pipelines:
+            known = state.successors.get(pipeline)
+            if known is None:
+                known = state.successors[pipeline] = self._step(state, pipeline)
+                num_run += 1
+            state = known
+        return Evaluation(state.instructions, num_run, time.process_time() - started)
+
+    def close(self) -> None:
+        """Free all modules but the first."""
+        for _, module in self._open.values():
+            module.close()
+        self._open.clear()
+
+    def _step(self, state: _State, pipeline: str) -> _State:
+        copy = self._module(state).clone()
+        following = None
+        try:
+            copy.run(pipeline)
+            bitcode = copy.bitcode()
+            key = _hash(bitcode)
+            if key in self._states:
+                return self._states[key]
+            copy.verify()
+            following = self._states[key] = _State(bitcode, copy.num_instructions)
+            self._keep(following, copy)
+            return following
+        finally:
+            if following is None:
+                copy.close()
+
+    def _module(self, state: _State) -> Module:
+        if state is self._root:
+            return self._first
+        if id(state) in self._open:
+            self._open.move_to_end(id(state))
+        else:
+            self._keep(state, Module.parse(state.bitcode, beside=self._first))
+        return self._open[id(state)][1]
+
+    def _keep(self, state: _State, module: Module) -> None:
+        self._open[id(state)] = state, module
+        self._open_instructions += state.instructions
+        while self._open_instructions > _MODULE_BUDGET and len(self._open) > 1:
+            _, (oldest, its_module) = self._open.popitem(last=False)
+            self._open_instructions -= oldest.instructions
+            its_module.close()
+
+
+@contextlib.contextmanager
+def explorer(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
+    """Pipelines of single passes -> Evaluation, all of one function, on one table."""
+    with Module.parse(ir, names=False) as module:
+        table = StateTable(module)
+        try:
+            yield table.evaluate
+        finally:
+            table.close()
+
+
+@contextlib.contextmanager
+def whole_runner(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
+    """The same without a table: every list is run from its beginning, as one pipeline. For comparison."""
+    with Module.parse(ir) as module:
+
+        def evaluate(pipelines: Sequence[str]) -> Evaluation:
+            started = time.process_time()
+            with module.clone() as copy:
+                copy.run(",".join(pipelines))
+                copy.verify()
+                return Evaluation(copy.num_instructions, len(pipelines), time.process_time() - started)
+
+        yield evaluate
+
+
+def _hash(bitcode: bytes) -> bytes:
+    return hashlib.blake2b(bitcode, digest_size=16).digest()
