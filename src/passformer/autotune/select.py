@@ -6,8 +6,7 @@ from typing import Any
 
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
-from passformer.autotune.journal import Journal
-from passformer.autotune.tune import broadcast_lists, counts_matrix
+from passformer.autotune.tunings import read_tunings, to_matrix
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
 
@@ -18,12 +17,11 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path) -> dict[str
     Lists are chosen on the functions of train (on all where none is), the improvement is that on all functions tuned.
     """
     started = time.perf_counter()
-    lists = broadcast_lists(folder)
-    journal = Journal(folder / "broadcast.jsonl")
-    baseline, counts = counts_matrix(journal)
+    matrix = to_matrix(read_tunings([folder]))
+    baseline, counts = matrix.baseline, matrix.counts
     splits = corpus.columns(["id", "split"]).to_pydict()
     train = {id_ for id_, split in zip(splits["id"], splits["split"], strict=True) if split == "train"}
-    chosen_on = [i for i, id_ in enumerate(sorted(journal.done)) if id_ in train] or list(range(len(baseline)))
+    chosen_on = [i for i, id_ in enumerate(matrix.function_ids) if id_ in train] or list(range(len(baseline)))
     order = greedy_cover(baseline[chosen_on], counts[chosen_on], size)
     improvements = cover_improvements(baseline, counts, order)
     coreset = Coreset(
@@ -31,7 +29,7 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path) -> dict[str
         corpus.protocol,
         "instructions",
         f"passformer coreset --size {size}, on {len(chosen_on)} functions",
-        tuple(lists[i] for i in order),
+        tuple(matrix.pass_lists[i] for i in order),
         tuple(improvements),
     )
     with atomic(out) as temporary:

@@ -18,15 +18,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from passformer.autotune.coreset import Coreset, load_coreset
-from passformer.autotune.cover import Counts, cover_improvements, greedy_cover
+from passformer.autotune.cover import cover_improvements, greedy_cover
 from passformer.autotune.engine import Engine
 from passformer.autotune.journal import Journal
 from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
+from passformer.autotune.tunings import matrix_of, write_curves, write_tunings
 from passformer.corpus.files import atomic
 from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
@@ -35,6 +34,7 @@ from passformer.llvm.passlist import OZ, PassList, pass_pipeline
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Sandbox
 
+STAGES = ("search", "select", "broadcast")
 CANDIDATES_PER_LIST = 4
 """How many winners stage 2 runs on the sample for each list that stage 3 is to try."""
 
@@ -137,10 +137,14 @@ def autotune(
     broadcast = Journal(folder / "broadcast.jsonl")
     list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in functions)
     _run_stage("broadcast", engine, try_lists_one, list_jobs, len(functions), broadcast, report)
+    write_tunings(folder, matrix_of(broadcast, lists), search)
+    write_curves(folder, search)
     summary = _summary(folder, functions)
     summary |= {"seconds": time.perf_counter() - started, "main_cpu_seconds": time.process_time() - cpu_started}
     with atomic(summary_file) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    for stage in STAGES:  # what they held is in the Parquet files and the summary
+        (folder / f"{stage}.jsonl").unlink(missing_ok=True)
     return summary
 
 
@@ -172,14 +176,6 @@ def _check_lists(file: Path, lists: Sequence[PassList]) -> None:
         raise InputError(f"{file.parent} was begun with other lists: give this run another --name, or remove that")
     with atomic(file) as temporary:
         temporary.write_text(json.dumps(wanted, indent=1) + "\n")
-
-
-def broadcast_lists(folder: Path) -> list[PassList]:
-    """The lists that stage 3 of a run tried, in the order of its counts."""
-    try:
-        return [PassList.parse(text) for text in json.loads((folder / "broadcast.json").read_text())]
-    except (OSError, ValueError):
-        raise InputError(f"{folder} holds no tunings: run `passformer autotune` on the corpus first") from None
 
 
 def _sample(functions: Sequence[Function], settings: Settings) -> list[Function]:
@@ -228,8 +224,8 @@ def _select(
     journal = Journal(folder / "select.jsonl")
     jobs = (ListsJob(f, llvm, corpus.protocol, candidates) for f in sample)
     _run_stage("select", engine, try_lists_one, jobs, len(sample), journal, report)
-    baseline, counts = counts_matrix(journal)
-    order = greedy_cover(baseline, counts, settings.budget)
+    matrix = matrix_of(journal, candidates)
+    order = greedy_cover(matrix.baseline, matrix.counts, settings.budget)
     # Lists that add nothing on the sample may still do so elsewhere: the budget is filled up in the order of gain.
     order += [i for i in range(len(candidates)) if i not in order][: settings.budget - len(order)]
     chosen = tuple(candidates[i] for i in order)
@@ -240,20 +236,11 @@ def _select(
         "instructions",
         made_by,
         chosen,
-        tuple(cover_improvements(baseline, counts, order)),
+        tuple(cover_improvements(matrix.baseline, matrix.counts, order)),
     )
     with atomic(folder / "lists.toml") as temporary:
         temporary.write_text(coreset.to_toml())
     return chosen
-
-
-def counts_matrix(journal: Journal) -> tuple[Counts, Counts]:
-    """(baseline (functions,), counts (functions, lists)) in the order of function ids; a failed list never wins."""
-    records = sorted(journal.records(), key=lambda record: str(record["id"]))
-    baseline = np.array([record["baseline"] for record in records], dtype=np.int64)
-    lost = np.iinfo(np.int32).max
-    counts = np.array([[lost if c is None else c for c in record["counts"]] for record in records], dtype=np.int64)
-    return baseline, counts.reshape(len(records), -1)
 
 
 def _record(function: Function, trial: Trial) -> dict[str, Any]:
@@ -282,7 +269,7 @@ def _summary(folder: Path, functions: Sequence[Function]) -> dict[str, Any]:
     failures: Counter[str] = Counter()
     compilations = 0
     cpu_seconds = 0.0
-    for stage in ("search", "select", "broadcast"):
+    for stage in STAGES:
         for record in Journal(folder / f"{stage}.jsonl").records():
             baseline[record["id"]] = record["baseline"]
             best[record["id"]] = min(record["best"], best.get(record["id"], record["baseline"]))

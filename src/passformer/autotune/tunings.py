@@ -1,0 +1,143 @@
+"""What tuning found, on disk: `tunings.parquet`, a row a function and pass list, and `searches.parquet`, the curves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from passformer.autotune.cover import Counts
+from passformer.autotune.journal import Journal
+from passformer.corpus.store import read_table, write_table
+from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import OZ, PassList
+
+SCHEMA = pa.schema(
+    [("function_id", pa.string()), ("pass_list", pa.dictionary(pa.int32(), pa.string())), ("count", pa.int32())]
+)
+CURVE_SCHEMA = pa.schema(
+    [
+        ("function_id", pa.string()),
+        ("compilations", pa.list_(pa.int32())),
+        ("cpu_seconds", pa.list_(pa.float32())),
+        ("best", pa.list_(pa.int32())),
+    ]
+)
+LOST = np.iinfo(np.int32).max
+"""Stands for the count of a list that LLVM did not survive: it never wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Instructions of one function under one pass list."""
+
+    function_id: str
+    pass_list: PassList
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Functions by pass lists."""
+
+    function_ids: list[str]
+    pass_lists: list[PassList]
+    baseline: Counts
+    """(functions,): instructions under -Oz."""
+    counts: Counts
+    """(functions, lists); `LOST` where there is no count."""
+
+
+def matrix_of(journal: Journal, pass_lists: Sequence[PassList]) -> Matrix:
+    """Of a journal whose records hold `counts` of these lists, sorted by function id."""
+    records = sorted(journal.records(), key=lambda record: str(record["id"]))
+    counts = np.array([[LOST if c is None else c for c in record["counts"]] for record in records], dtype=np.int64)
+    return Matrix(
+        [record["id"] for record in records],
+        list(pass_lists),
+        np.array([record["baseline"] for record in records], dtype=np.int64),
+        counts.reshape(len(records), len(pass_lists)),
+    )
+
+
+def write_tunings(folder: Path, broadcast: Matrix, searches: Journal) -> None:
+    """`tunings.parquet`: of each function the -Oz row, its broadcast rows and the winner of its search."""
+    names = [str(OZ), *map(str, broadcast.pass_lists)]
+    width = len(names)
+    ids = np.repeat(np.arange(len(broadcast.function_ids), dtype=np.int32), width)
+    codes = np.tile(np.arange(width, dtype=np.int32), len(broadcast.function_ids))
+    counts = np.column_stack([broadcast.baseline, broadcast.counts]).ravel()
+    winners = [(r["id"], r["winner"], r["best"]) for r in searches.records() if r["winner"] != str(OZ)]
+    tables = [
+        _table(pa.array(broadcast.function_ids, pa.string()).take(pa.array(ids)), codes, names, counts),
+        _table(
+            pa.array([w[0] for w in winners], pa.string()),
+            np.arange(len(winners), dtype=np.int32),
+            [w[1] for w in winners],
+            np.array([w[2] for w in winners], dtype=np.int64),
+        ),
+    ]
+    write_table(folder / "tunings.parquet", pa.concat_tables(tables).unify_dictionaries())
+
+
+def write_curves(folder: Path, searches: Journal) -> None:
+    """`searches.parquet`: best count against compilations and CPU-seconds, a row a searched function."""
+    rows = []
+    for record in searches.records():
+        compilations, cpu_seconds, best = zip(*record["curve"], strict=True)
+        rows.append(
+            {"function_id": record["id"], "compilations": compilations, "cpu_seconds": cpu_seconds, "best": best}
+        )
+    write_table(folder / "searches.parquet", pa.Table.from_pylist(rows, schema=CURVE_SCHEMA))
+
+
+def read_tunings(folders: Sequence[Path]) -> pa.Table:
+    """The rows of one or several runs; raises InputError where one is not finished."""
+    for folder in folders:
+        if not (folder / "tunings.parquet").exists():
+            raise InputError(f"{folder} holds no finished tunings: run `passformer autotune` on the corpus first")
+    tables = [read_table(folder / "tunings.parquet").cast(SCHEMA) for folder in folders]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def iterate(table: pa.Table) -> Iterator[Tuning]:
+    """The rows with a count as values."""
+    lists: dict[str, PassList] = {}
+    for batch in table.filter(pc.is_valid(table["count"])).to_batches():
+        for row in batch.to_pylist():
+            text = row["pass_list"]
+            pass_list = lists.get(text) or lists.setdefault(text, PassList.parse(text))
+            yield Tuning(row["function_id"], pass_list, row["count"])
+
+
+def to_matrix(table: pa.Table, pass_lists: Sequence[PassList] | None = None) -> Matrix:
+    """Functions (sorted by id) by lists; without `pass_lists`, by all lists that every function was tried with."""
+    functions = pc.unique(table["function_id"]).sort()
+    row = pc.index_in(table["function_id"], functions).to_numpy()
+    dictionary = [str(name) for name in table["pass_list"].chunk(0).dictionary.to_pylist()]
+    code = table["pass_list"].chunk(0).indices.to_numpy()
+    if pass_lists is None:
+        tried = np.bincount(code, minlength=len(dictionary)) >= len(functions)
+        pass_lists = [PassList.parse(name) for name, all_ in zip(dictionary, tried, strict=True) if all_]
+        pass_lists = [p for p in pass_lists if p != OZ]
+    column = np.full(len(dictionary), -1)
+    for i, p in enumerate(pass_lists):
+        if str(p) in dictionary:
+            column[dictionary.index(str(p))] = i
+    count = table["count"].fill_null(LOST).to_numpy().astype(np.int64)
+    counts = np.full((len(functions), len(pass_lists)), LOST, dtype=np.int64)
+    wanted = column[code] >= 0
+    counts[row[wanted], column[code[wanted]]] = count[wanted]
+    baseline = np.zeros(len(functions), dtype=np.int64)
+    is_oz = code == dictionary.index(str(OZ))
+    baseline[row[is_oz]] = count[is_oz]
+    return Matrix(functions.to_pylist(), list(pass_lists), baseline, counts)
+
+
+def _table(ids: pa.Array, codes: npt.NDArray[np.int32], names: list[str], counts: Counts) -> pa.Table:
+    pass_lists = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string()))
+    values = pa.array(counts.astype(np.int32), mask=counts == LOST)
+    return pa.Table.from_arrays([ids, pass_lists, values], schema=SCHEMA)
