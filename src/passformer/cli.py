@@ -42,6 +42,7 @@ class ProtocolChoice(StrEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus, as `corpus build` makes it.")]
 Seed = Annotated[int, typer.Option("--seed", help="Where chance is involved, the same seed gives the same result.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: one a core.")]
 ClangFlags = Annotated[str, typer.Option("--cflags", help="Flags for clang, as in --cflags '-I include -DNDEBUG'.")]
@@ -150,6 +151,24 @@ def corpus_build(
     _emit(manifest, as_json, print_manifest)
 
 
+@corpus.command("stats")
+def stats_of_corpus(
+    directory: Directory,
+    markdown: Annotated[bool, typer.Option(help="Print Markdown tables.")] = False,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Print the paper's Tables I and II for a corpus."""
+    from passformer.corpus.stats import corpus_stats, to_markdown
+    from passformer.corpus.store import Corpus
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_stats
+
+    with Pool(jobs) as pool:
+        stats = corpus_stats(Corpus(directory), pool)
+    _emit(stats, as_json, (lambda s: print(to_markdown(s))) if markdown else print_stats)
+
+
 class EngineChoice(StrEnum):
     """Where work is done."""
 
@@ -157,7 +176,6 @@ class EngineChoice(StrEnum):
     dask = "dask"
 
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus, as `corpus build` makes it.")]
 RunName = Annotated[str, typer.Option("--name", help="Name of the tuning run; its files lie in DIR/tunings/NAME.")]
 
 

@@ -111,6 +111,20 @@ def print_manifest(manifest: dict[str, Any]) -> None:
     )
 
 
+def print_stats(stats: dict[str, Any]) -> None:
+    """Tables I and II."""
+    console = Console()
+    for number, split in (("I", "train"), ("II", "test")):
+        table = Table(title=f"Table {number}: {split}", title_justify="left")
+        table.add_column("source")
+        for header in ("functions", "unoptimised instructions", *(("-Oz instructions",) if split == "test" else ())):
+            table.add_column(header, justify="right")
+        for source, row in sorted(stats[split].items()):
+            counts = [row["functions"], row["instructions"], *([row["oz_instructions"]] if split == "test" else [])]
+            table.add_row(source, *(f"{count:,}" for count in counts))
+        console.print(table)
+
+
 def print_tuning(summary: dict[str, Any]) -> None:
     """What a tuning run found."""
     table = Table(title="autotuner's improvement over -Oz", title_justify="left")

@@ -1,4 +1,6 @@
-"""One canonical label a function: of the lists that reach its best count, the one that wins most often, then the shortest.
+"""One canonical label a function: of the lists that reach its best count, the one that wins most often over the corpus.
+
+Of equals the shortest is taken.
 
 Which of many equal lists a search happens to meet first is noise that no model can learn. The entropy of the labels
 before and after says how much of it there was.
