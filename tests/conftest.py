@@ -2,16 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
 
 import pytest
 
 from passformer.llvm.locate import Toolchain, find_toolchain
 from passformer.llvm.sandbox import Pool, Sandbox
+from reference import PROGRAMS as PROGRAMS  # other test modules take it from here
 
-ASSETS = Path(__file__).parent / "assets"
-PROGRAMS = Path(str(resources.files("passformer.bench"))) / "programs"
 OTHER_LLVMS = [folder for folder in os.environ.get("PASSFORMER_TEST_LLVM_DIRS", "").split(":") if folder]
 
 

@@ -1,4 +1,4 @@
-"""What tests compare with: counts and sizes found by other means than passformer's, and a look at processes."""
+"""What tests start from and compare with: inputs, counts and sizes found by other means, a look at processes."""
 
 import os
 import re
@@ -6,7 +6,11 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
+
+ASSETS = Path(__file__).parent / "assets"
+PROGRAMS = Path(str(resources.files("passformer.bench"))) / "programs"
 
 _SHF_EXECINSTR = 4
 _SHT_SYMTAB, _SHT_RELA = 2, 4

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 import passformer
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.catalog import catalog
 from passformer.llvm.frontend import compile_to_bitcode
 from passformer.llvm.locate import find_toolchain
-from reference import count_instructions, living_in_session, parse_elf, wait_until
+from reference import ASSETS, PROGRAMS, count_instructions, living_in_session, parse_elf, wait_until
 
 COMMAND = [sys.executable, "-m", "passformer"]
 GLOB = str(PROGRAMS / "glob.c")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer import optimize
 from passformer.autotune.sample import random_pass_lists
 from passformer.llvm.catalog import searched_passes
@@ -30,7 +29,7 @@ from passformer.optimize import (
     totals,
     write_output,
 )
-from reference import count_instructions, parse_elf
+from reference import ASSETS, PROGRAMS, count_instructions, parse_elf
 
 FILES = [PROGRAMS / "json.c", PROGRAMS / "glob.c", ASSETS / "shapes.cpp", ASSETS / "unmarked.ll"]
 BAD_ASSEMBLY = 'define void @f() {\n call void asm sideeffect "no such instruction", ""()\n ret void\n}\n'
@@ -238,6 +237,12 @@ def test_methods_propose_from_what_searches_may_use(pool, major):
             proposed, again = (list(islice(method(task), 20)) for _ in range(2))
             assert proposed == again and OZ not in proposed and len(set(proposed)) == len(proposed), name
             assert all(p.searched and p.pipeline(major) for p in proposed), name
+
+
+def test_the_seed_decides_what_is_searched(major):
+    tasks = [optimize.Task(b"", major, Objective.TEXT, seed) for seed in (1, 2)]
+    one, two = (list(islice(METHODS["search"](task), 5)) for task in tasks)
+    assert one != two
 
 
 def test_on_every_version(any_llvm):

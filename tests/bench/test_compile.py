@@ -2,10 +2,10 @@
 
 import pytest
 
-from conftest import ASSETS
 from passformer.bench.compile import bench_compile
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
+from reference import ASSETS
 
 needs_opt = pytest.mark.skipif(find_toolchain().tool("opt") is None, reason="no opt of the same LLVM version")
 

@@ -4,13 +4,12 @@ import re
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.corpus.extract import Extracted, extractor
 from passformer.llvm.frontend import load
 from passformer.llvm.measure import Subject, measurer, render
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Failure, SetupError
-from reference import count_instructions
+from reference import ASSETS, PROGRAMS, count_instructions
 
 SOURCES = [*sorted(ASSETS.glob("*.c*")), PROGRAMS / "json.c", PROGRAMS / "hashmap.c", ASSETS / "unmarked.ll"]
 
@@ -73,7 +72,7 @@ def test_constructors_that_are_aliases(sandbox):
     assert " alias " in sandbox.call(render, (facts.bitcode, "text")).decode()
     (frame,) = extract(sandbox, facts.bitcode, "_ZN5FrameC2Eiii")
     written = text(sandbox, frame)
-    assert " alias " not in written and "declare void @_ZN5ShapeC2Eii" in written
+    assert " alias " not in written and re.search(r"^declare .*@_ZN5ShapeC2Eii\(", written, re.MULTILINE)
 
 
 def test_a_function_that_is_not_there_costs_itself_only(sandbox):

@@ -2,12 +2,11 @@
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import compile_to_bitcode, load
 from passformer.llvm.measure import render
 from passformer.llvm.protocol import Protocol
-from reference import count_instructions
+from reference import ASSETS, PROGRAMS, count_instructions
 
 
 def text(sandbox, bitcode: bytes) -> str:

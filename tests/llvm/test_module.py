@@ -4,13 +4,12 @@ import re
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.frontend import compile_to_bitcode
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.module import LLVMError, Module
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Sandbox
-from reference import count_instructions, parse_elf
+from reference import ASSETS, PROGRAMS, count_instructions, parse_elf
 
 SOURCES = [*sorted(ASSETS.glob("*.c*")), PROGRAMS / "json.c", PROGRAMS / "glob.c"]
 R_X86_64_64, R_X86_64_32, R_X86_64_32S = 1, 10, 11  # absolute addresses

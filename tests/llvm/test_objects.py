@@ -4,11 +4,10 @@ import subprocess
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.module import LLVMError
 from passformer.llvm.objects import ObjectSizes, object_sizes
-from reference import parse_elf
+from reference import ASSETS, PROGRAMS, parse_elf
 
 SOURCES = [*sorted(ASSETS.glob("*.c*")), *sorted(PROGRAMS.glob("*.c"))[:4]]
 FLAGS = [["-Oz"], ["-O2", "-ffunction-sections", "-fdata-sections"]]

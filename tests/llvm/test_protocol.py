@@ -4,7 +4,6 @@ import subprocess
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import Toolchain
@@ -12,6 +11,7 @@ from passformer.llvm.measure import Subject, measurer, read_module
 from passformer.llvm.passlist import OZ
 from passformer.llvm.protocol import Protocol, oz_pipeline
 from passformer.llvm.sandbox import Sandbox
+from reference import ASSETS, PROGRAMS
 
 FILES = [*sorted(PROGRAMS.glob("*.c")), *sorted(ASSETS.glob("*.c")), *sorted(ASSETS.glob("*.cpp"))]
 

@@ -8,13 +8,12 @@ import time
 
 import pytest
 
-from conftest import ASSETS, PROGRAMS
 from passformer.llvm.errors import PassformerError
 from passformer.llvm.frontend import load
 from passformer.llvm.measure import Measurement, Subject, measurer, read_module, render
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
-from reference import is_gone, wait_until
+from reference import ASSETS, PROGRAMS, is_gone, wait_until
 
 PLAIN = (ASSETS / "unmarked.ll").read_bytes()
 PID = "__import__('os').getpid()"
@@ -65,6 +64,16 @@ def test_llvm_aborts_refusals_and_results_stay_in_order(capfd, sandbox):
     assert exited.kind == "crash" and "exit status 1" in exited.message and "profile" in exited.message
     assert refused == Failure("refused", "unknown pass name 'no-such-pass'")
     assert capfd.readouterr() == ("", ""), "what LLVM prints is kept from the terminal"
+
+
+def test_ctrl_c_is_not_for_the_worker(sandbox):
+    assert sandbox.call(eval, f"[__import__('os').kill({PID}, 2), 5][1]") == 5
+
+
+def test_every_result_is_verified(sandbox):
+    broken = b"define i32 @f() {\n %a = add i32 %a, 1\n ret i32 %a\n}"  # as a faulty pass might leave it
+    (result,) = sandbox.map(measurer, Subject(broken), [""])
+    assert result.kind == "refused" and result.message.startswith("invalid module: ")
 
 
 def test_native_memory_blow_up():

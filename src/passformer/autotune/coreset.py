@@ -32,8 +32,8 @@ class Coreset:
     def to_toml(self) -> str:
         """The file format; `from_toml` reads it back to an equal value."""
         head = (
-            f"llvm = {self.llvm}\nprotocol = {json.dumps(str(self.protocol))}\n"
-            f"objective = {json.dumps(self.objective)}\nmade_by = {json.dumps(self.made_by)}\n"
+            f"llvm = {self.llvm}\nprotocol = {_quoted(str(self.protocol))}\n"
+            f"objective = {_quoted(self.objective)}\nmade_by = {_quoted(self.made_by)}\n"
         )
         rows = (
             f'\n[[lists]]\npass_list = "{pass_list}"\nimprovement = {improvement}\n'
@@ -56,6 +56,11 @@ class Coreset:
             )
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, InputError) as error:
             raise InputError(f"{name} is no coreset file: {error!r}") from None
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's, but for DEL, which TOML wants escaped, and characters, which it wants whole."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def load_coreset(path: Path) -> Coreset:

@@ -9,7 +9,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,12 @@ def build_corpus(
     if (out / "corpus.json").exists():
         raise InputError(f"{out} holds a finished corpus: choose another --out, or remove it first")
     parts = out / ".parts"
-    recipe = {"specs": list(specs), "protocol": str(settings.protocol), "sample": dict(settings.sample or {})}
+    recipe = {
+        "specs": list(specs),
+        "protocol": str(settings.protocol),
+        "sample": dict(settings.sample or {}),
+        "seed": settings.seed,
+    }
     _check_unfinished(parts, recipe)
     with tempfile.TemporaryDirectory(prefix="passformer-") as scratch:
         units = _units(specs, Path(scratch), settings)
@@ -87,10 +92,12 @@ def build_corpus(
         for number, start in enumerate(range(0, len(units), UNITS_PER_PART)):
             batch = units[start : start + UNITS_PER_PART]
             if not (parts / f"{number:05}.json").exists():
-                _write_part(parts, number, pool.map(compiler.compile, batch))
+                _write_part(parts, number, compiler.results(pool, batch))
+            compiler.remember(read_table(parts / f"{number:05}.parquet", ["name"])["name"].to_pylist())
             advance(start + len(batch), len(units))
     summary, functions = _merge(parts)
     if not functions:
+        shutil.rmtree(parts)  # or the failures would be found again when the sources are mended
         reasons = "; ".join(summary["failures"]) or "none was left after extraction"
         raise InputError(f"no function came out of {', '.join(specs)}: {reasons}")
     manifest = {
@@ -106,6 +113,10 @@ def build_corpus(
 
 def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit]:
     units: list[Unit] = []
+    kinds = {spec.partition(":")[0] for spec in specs}
+    for kind, limit in (settings.sample or {}).items():
+        if kind not in kinds or limit < 1:
+            raise InputError(f"--sample {kind}={limit}: write one of the kinds that are built and how many units of it")
     for spec in specs:
         found = list(read_spec(spec, scratch))
         limit = (settings.sample or {}).get(spec.partition(":")[0], len(found))
@@ -118,7 +129,7 @@ def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit
 def _check_unfinished(parts: Path, recipe: dict[str, Any]) -> None:
     """To be resumed, what lies in the parts folder must have been built by the same recipe."""
     file = parts / "settings.json"
-    if file.exists() and json.loads(file.read_text()) != recipe:
+    if file.exists() and {"seed": 0, **json.loads(file.read_text())} != recipe:  # builds begun before seeds were kept
         raise InputError(f"{parts.parent} holds an unfinished build of other sources: finish that, or remove it first")
 
 
@@ -129,27 +140,35 @@ def _claim(parts: Path, recipe: dict[str, Any]) -> None:
 
 
 class _Compiler:
-    """Unit -> functions; remembers the standard library's templates that some unit already gave."""
+    """Units -> functions; leaves out the standard library's templates that an earlier unit already gave."""
 
     def __init__(self, standard_headers: Sequence[str], protocol: Protocol) -> None:
         self._standard_headers = tuple(standard_headers)
         self._protocol = protocol
         self._seen: set[str] = set()
 
-    def compile(self, sandbox: Sandbox, unit: Unit) -> UnitResult:
-        """Compile and extract; every failure is the unit's own."""
+    def remember(self, names: Iterable[str]) -> None:
+        """What finished parts gave; from their files, so that a resumed build leaves out the same."""
+        self._seen.update(name for name in names if name.startswith(_STANDARD_LIBRARY))
+
+    def results(self, pool: Pool, units: Sequence[Unit]) -> Iterator[UnitResult]:
+        """Compile all, then say in the order of the units who gives which function, then extract all."""
+        modules = list(pool.map(self._compile, units))
+        given = set(self._seen)
+        tasks = []
+        for unit, module in zip(units, modules, strict=True):
+            names = _wanted(unit, module, given) if isinstance(module, ModuleFacts) else []
+            given.update(name for name in names if name.startswith(_STANDARD_LIBRARY))
+            tasks.append((unit, module, names))
+        return pool.map(_extract, tasks)
+
+    def _compile(self, sandbox: Sandbox, unit: Unit) -> ModuleFacts | str:
+        """The unit's module, or why there is none: every failure is the unit's own."""
         try:
             facts = sandbox.call(read_module, self._bitcode(unit))
-            if isinstance(facts, Failure):
-                return UnitResult(unit, failure=str(facts))
-            names = self._wanted(unit, facts)
-            results = list(sandbox.map(extractor, facts.bitcode, names))
-        except (PassformerError, SetupError, OSError) as error:
-            return UnitResult(unit, failure=_reason(str(error)))
-        functions = tuple(r for r in results if isinstance(r, Extracted))
-        failures = Counter(str(r) for r in results if isinstance(r, Failure))
-        too_large = sum(f.num_instructions > MAX_INSTRUCTIONS for f in facts.functions)
-        return UnitResult(unit, functions, too_large, "; ".join(failures))
+        except (PassformerError, OSError) as error:
+            return _reason(str(error))
+        return str(facts) if isinstance(facts, Failure) else facts
 
     def _bitcode(self, unit: Unit) -> bytes:
         code = unit.code if isinstance(unit.code, Path) else unit.code()
@@ -160,14 +179,27 @@ class _Compiler:
             flags += [STANDARD, *self._standard_headers]
         return compile_to_bitcode(code, flags, self._protocol, unit.language, unit.folder)
 
-    def _wanted(self, unit: Unit, facts: ModuleFacts) -> list[str]:
-        # A template of the standard library is the same in each program; what differs by the program's own types of
-        # equal name is lost, which costs less than extracting `vector<int>` 50,000 times.
-        names = [f.name for f in facts.functions if f.num_instructions <= MAX_INSTRUCTIONS and f.name not in unit.skip]
-        names = [name for name in names if unit.only in (None, name)]
-        fresh = [name for name in names if not (name.startswith(_STANDARD_LIBRARY) and name in self._seen)]
-        self._seen.update(name for name in fresh if name.startswith(_STANDARD_LIBRARY))
-        return fresh
+
+def _wanted(unit: Unit, facts: ModuleFacts, given: Set[str]) -> list[str]:
+    # A template of the standard library is the same in each program; what differs by the program's own types of
+    # equal name is lost, which costs less than extracting `vector<int>` 50,000 times.
+    names = [f.name for f in facts.functions if f.num_instructions <= MAX_INSTRUCTIONS and f.name not in unit.skip]
+    names = [name for name in names if unit.only in (None, name)]
+    return [name for name in names if not (name.startswith(_STANDARD_LIBRARY) and name in given)]
+
+
+def _extract(sandbox: Sandbox, task: tuple[Unit, ModuleFacts | str, list[str]]) -> UnitResult:
+    unit, facts, names = task
+    if isinstance(facts, str):
+        return UnitResult(unit, failure=facts)
+    try:
+        results = list(sandbox.map(extractor, facts.bitcode, names))
+    except SetupError as error:
+        return UnitResult(unit, failure=_reason(str(error)))
+    functions = tuple(r for r in results if isinstance(r, Extracted))
+    failures = Counter(str(r) for r in results if isinstance(r, Failure))
+    too_large = sum(f.num_instructions > MAX_INSTRUCTIONS for f in facts.functions)
+    return UnitResult(unit, functions, too_large, "; ".join(failures))
 
 
 def _reason(message: str) -> str:

@@ -60,11 +60,12 @@ class Corpus:
             self.manifest: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
             major = int(self.manifest["llvm"].split(".")[0])
             self.protocol = Protocol(self.manifest["protocol"])
+            self._shards = [folder / name for name in self.manifest["shards"]]
         except FileNotFoundError:
             raise InputError(
                 f"{folder} is no corpus: `passformer corpus build SPEC --out {folder}` makes one"
             ) from None
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"{folder / 'corpus.json'} is damaged ({error!r}): build the corpus again") from None
         if major != find_toolchain().major:
             raise InputError(
@@ -83,8 +84,7 @@ class Corpus:
         return pa.concat_tables(list(self._tables(names)))
 
     def _tables(self, names: Sequence[str]) -> Iterator[pa.Table]:
-        shards = [self.folder / name for name in self.manifest["shards"]]
-        for shard in shards:
+        for shard in self._shards:
             yield read_table(shard, names)
 
 

@@ -46,7 +46,8 @@ def require_folder(value: str, *inside: str) -> Path:
         path = Path(value) / name
         if path.is_dir():
             return path
-    raise InputError(f"{value}: expected a folder{' with ' + ' or '.join(inside) if inside else ''} there")
+    named = " or ".join(name for name in inside if name != ".")
+    raise InputError(f"{value}: expected a folder{' with ' + named if named else ''} there")
 
 
 def require_count(value: str, kind: str) -> int:

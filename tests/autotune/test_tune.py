@@ -1,0 +1,184 @@
+"""Autotuning a corpus from end to end: gains, files, resuming, engines, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from passformer.autotune.engine import dask_engine, local_engine
+from passformer.autotune.labels import canonical, entropy, write_labels
+from passformer.autotune.select import make_coreset
+from passformer.autotune.tune import Settings, autotune, check_settings
+from passformer.autotune.tunings import LOST, iterate, read_tunings, to_matrix
+from passformer.corpus.store import Corpus, read_table
+from passformer.llvm.errors import InputError
+from passformer.llvm.measure import Subject, measurer
+from passformer.llvm.passlist import OZ, PassList
+from passformer.llvm.sandbox import Limits
+
+SETTINGS = Settings(budget=8, sample=12, search_budget=60, seed=3)
+LIMITS = Limits(cpu_seconds=5)
+
+
+def tune(corpus, folder, settings=SETTINGS, engine=None):
+    with engine or local_engine(2, LIMITS) as workers:
+        return autotune(corpus, folder, workers, settings)
+
+
+@pytest.fixture(scope="module")
+def tuned(corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "default"
+    return folder, tune(corpus, folder)
+
+
+def test_every_function_is_tuned_and_something_is_gained(tuned, functions):
+    _, summary = tuned
+    assert summary["functions"] == len(functions)
+    assert summary["improvement"] > 0.5
+    assert 0 < summary["improved"] <= len(functions)
+    assert summary["compilations"] >= 8 * len(functions)
+
+
+def test_the_rows_are_true(tuned, functions, sandbox, major):
+    """Each row, run again as a whole by other code, gives its count; sums give the summary's improvement."""
+    folder, summary = tuned
+    by_id = {f.id: f for f in functions}
+    rows = list(iterate(read_tunings([folder])))
+    assert len(rows) >= 9 * len(functions)
+    for row in rows[:: max(1, len(rows) // 150)]:
+        measured = next(sandbox.map(measurer, Subject(by_id[row.function_id].ir), [row.pass_list.pipeline(major)]))
+        assert measured.instructions == row.count, row
+    baseline = {r.function_id: r.count for r in rows if r.pass_list == OZ}
+    best = {i: min(r.count for r in rows if r.function_id == i) for i in baseline}
+    total = sum(baseline.values())
+    assert summary["improvement"] == pytest.approx(100 * (total - sum(best.values())) / total, abs=1e-4)
+
+
+def test_a_matrix_has_every_function_and_list(tuned, functions):
+    folder, _ = tuned
+    matrix = to_matrix(read_tunings([folder]))
+    assert matrix.function_ids == [f.id for f in functions]
+    assert matrix.counts.shape == (len(functions), len(matrix.pass_lists)) and len(matrix.pass_lists) == 8
+    assert (matrix.counts < LOST).all() and (matrix.baseline > 0).all()
+    rows = {(r.function_id, r.pass_list): r.count for r in iterate(read_tunings([folder]))}
+    assert rows[matrix.function_ids[5], matrix.pass_lists[3]] == matrix.counts[5, 3]
+
+
+def test_a_finished_run_is_not_done_again(tuned, corpus):
+    folder, summary = tuned
+    again = tune(corpus, folder)
+    assert again["compilations"] == 0 and again["improvement"] == summary["improvement"]
+
+
+def test_the_same_seed_gives_the_same_files(tuned, corpus, tmp_path):
+    folder, _ = tuned
+    tune(corpus, tmp_path / "again")
+    assert read_table(tmp_path / "again" / "tunings.parquet").equals(read_table(folder / "tunings.parquet"))
+
+
+def test_other_settings_are_refused_in_the_same_place(tuned, corpus):
+    with pytest.raises(InputError, match="--name"):
+        tune(corpus, tuned[0], replace(SETTINGS, budget=9))
+
+
+def test_a_coreset_file_takes_the_place_of_selection(tuned, corpus, tmp_path):
+    settings = Settings(budget=3, sample=0, lists=str(tuned[0] / "lists.toml"))
+    summary = tune(corpus, tmp_path / "lists", settings)
+    matrix = to_matrix(read_tunings([tmp_path / "lists"]))
+    assert matrix.pass_lists == to_matrix(read_tunings([tuned[0]])).pass_lists[:3]
+    assert summary["compilations"] == 3 * summary["functions"]
+
+
+def test_killed_anywhere_it_goes_on_and_ends_the_same(tuned, corpus, tmp_path):
+    """kill -9 again and again: no function is tuned twice, and the result is that of the run nobody killed."""
+    name = f"killed-{os.getpid()}"
+    folder = corpus.folder / "tunings" / name
+    arguments = ["--budget", "8", "--sample", "12", "--search-budget", "60", "--seed", "3", "--name", name, "--json"]
+    command = [sys.executable, "-m", "passformer", "autotune", str(corpus.folder), *arguments]
+    finished: list[str] = []
+    for seconds in (1.2, 1.6, 2.0, 2.4):
+        job = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(seconds)
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        if (folder / "search.jsonl").exists():
+            lines = [json.loads(line)["id"] for line in (folder / "search.jsonl").read_text().splitlines()]
+            assert len(set(lines)) == len(lines) and lines[: len(finished)] == finished
+            finished = lines
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["improvement"] == tuned[1]["improvement"]
+    assert read_table(folder / "tunings.parquet").equals(read_table(tuned[0] / "tunings.parquet"))
+
+
+def test_dask_gives_what_local_gives(tuned, corpus, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        summary = tune(corpus, tmp_path / "dask", engine=dask_engine(cluster.scheduler_address, LIMITS))
+    assert summary["improvement"] == tuned[1]["improvement"]
+    assert read_table(tmp_path / "dask" / "tunings.parquet").equals(read_table(tuned[0] / "tunings.parquet"))
+
+
+def test_a_coreset_keeps_most_of_the_gain(tuned, corpus, tmp_path):
+    folder, summary = tuned
+    whole = make_coreset(corpus, folder, 8, tmp_path / "c.toml")
+    few = make_coreset(corpus, folder, 3, tmp_path / "d.toml")
+    assert 0 < few["improvement"] <= whole["improvement"] <= summary["improvement"] + 1e-9
+    assert [row["pass_list"] for row in few["lists"]] == [row["pass_list"] for row in whole["lists"]][:3]
+    improvements = [row["improvement"] for row in whole["lists"]]
+    assert improvements == sorted(improvements)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (replace(SETTINGS, search="magic"), "choose from mutation|choose from random"),
+        (replace(SETTINGS, splits=("tset",)), "choose from train"),
+        (replace(SETTINGS, lists="nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_bad_settings_are_named(settings, said):
+    with pytest.raises(InputError, match=said):
+        check_settings(settings)
+
+
+def test_tunings_that_are_not_there_are_asked_for(corpus, tmp_path):
+    with pytest.raises(InputError, match="passformer autotune"):
+        make_coreset(corpus, tmp_path, 3, tmp_path / "x.toml")
+    with pytest.raises(InputError, match="is no corpus"):
+        Corpus(tmp_path)
+
+
+def test_labels_are_the_commonest_of_the_best(tuned, tmp_path):
+    folder, summary = tuned
+    result = write_labels([folder], tmp_path / "labels.parquet")
+    rows = read_table(tmp_path / "labels.parquet").to_pylist()
+    assert result["functions"] == summary["functions"] == len(rows)
+    assert result["improved"] == summary["improved"] == sum(r["count"] < r["baseline"] for r in rows)
+    assert result["entropy_after"] <= result["entropy_before"]
+    tunings = {(t.function_id, str(t.pass_list)): t.count for t in iterate(read_tunings([folder]))}
+    best = {i: min(c for (j, _), c in tunings.items() if j == i) for i in {i for i, _ in tunings}}
+    for row in rows:
+        assert tunings[row["function_id"], row["pass_list"]] == row["count"] == best[row["function_id"]]
+        assert (row["pass_list"] == "-Oz") == (row["count"] == row["baseline"])
+
+
+def test_canonical_prefers_frequent_then_short():
+    from passformer.autotune.labels import _Best
+
+    a, b, long = PassList.parse("-sroa -Oz"), PassList.parse("-gvn -Oz"), PassList.parse("-gvn -sroa -Oz")
+    best = {
+        "1": _Best(10, 8, [a, b, long]),
+        "2": _Best(10, 9, [long, b]),
+        "3": _Best(10, 9, [a, long]),
+        "4": _Best(10, 10, [OZ, a]),
+        "5": _Best(10, 7, [b, a]),
+    }
+    # a, b and long win three times each: the shorter ones go first, and of these the first by name.
+    assert canonical(best) == {"1": b, "2": b, "3": a, "4": OZ, "5": b}
+    assert entropy([a, b]) == 1 and entropy([a, a]) == 0 and entropy([]) == 0
