@@ -12,7 +12,7 @@ from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Subject, measurer, read_module
-from passformer.llvm.protocol import oz_pipeline
+from passformer.llvm.protocol import Protocol, oz_pipeline
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 
 
@@ -23,7 +23,7 @@ def compare(sandbox: Sandbox, path: Path) -> tuple[int, int] | None:
     done = subprocess.run(command, capture_output=True)
     if done.returncode:
         return None
-    clang = sandbox.call(read_module, done.stdout)
+    clang = sandbox.call(read_module, (done.stdout, Protocol.CLANG))
     try:
         subject = Subject(load(path, sandbox, ["-w"]).bitcode)
     except InputError:

@@ -15,6 +15,7 @@ from passformer.llvm.frontend import load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Subject, measurer, read_module
 from passformer.llvm.passlist import OZ, PassList
+from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Pool
 from passformer.optimize import (
     METHODS,
@@ -145,7 +146,7 @@ def test_what_is_written_is_what_was_reported(pool, sandbox, tmp_path, path, obj
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bc", "a.ll", "a.o", "a.s"]
     expected = outcome.result
     assert sum(count_instructions((tmp_path / "a.ll").read_text()).values()) == expected.instructions
-    facts = sandbox.call(read_module, (tmp_path / "a.bc").read_bytes())
+    facts = sandbox.call(read_module, ((tmp_path / "a.bc").read_bytes(), Protocol.CLANG))
     assert sum(f.num_instructions for f in facts.functions) == expected.instructions
     clang = str(find_toolchain().clang)
     subprocess.run([clang, "-c", tmp_path / "a.s", "-o", tmp_path / "assembled.o"], check=True)

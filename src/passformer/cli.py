@@ -8,23 +8,33 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from passformer import __version__
 from passformer.llvm.errors import InputError, PassformerError
 
+
+def _help_alone(context: typer.Context) -> None:
+    """A group without a command prints its help."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Make code smaller than clang -Oz with better-ordered LLVM passes.",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure this system on this machine.")
-corpus = typer.Typer(no_args_is_help=True, help="Sets of functions: build them, look at them.")
+bench = typer.Typer(callback=_help_alone, invoke_without_command=True, help="Measure this system on this machine.")
+corpus = typer.Typer(
+    callback=_help_alone, invoke_without_command=True, help="Sets of functions: build them, look at them."
+)
 app.add_typer(corpus, name="corpus")
 app.add_typer(bench, name="bench")
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What every mistake in the arguments is to typer: click's class, or that of the copy which newer versions carry."""
 
 
 class ObjectiveChoice(StrEnum):
@@ -52,13 +62,15 @@ Output = Annotated[
 ]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         print(f"passformer {__version__}")
         raise typer.Exit
+    _help_alone(context)
 
 
 @app.command()
@@ -98,7 +110,7 @@ def apply(
     if output:
         output_kind(output)
     with Pool(1) as pool:
-        outcome = apply_pass_list(file, pool, parsed, Settings(clang_flags=tuple(shlex.split(cflags))))
+        outcome = apply_pass_list(file, pool, parsed, Settings(clang_flags=_flags(cflags)))
         if output:
             write_output(outcome, output, pool)
     result = outcome.to_json()
@@ -122,7 +134,7 @@ def optimize(
     from passformer.optimize import Objective, Settings, optimize_files, totals
     from passformer.tables import print_outcomes, track
 
-    settings = Settings(method, budget, Objective(objective.value), seed, tuple(shlex.split(cflags)))
+    settings = Settings(method, budget, Objective(objective.value), seed, _flags(cflags))
     with Pool(jobs) as pool:
         outcomes = list(track(optimize_files(files, pool, settings, output), len(files), "optimising"))
     result = outcomes[0].to_json() if len(outcomes) == 1 else totals(outcomes)
@@ -260,12 +272,10 @@ def main() -> NoReturn:
         sys.exit(status if isinstance(status, int) else 0)
     except PassformerError as error:
         _fail(str(error), error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.ctx.get_help())
-        sys.exit(0)
-    except click.ClickException as error:
-        _fail(f"{error.format_message()} (see passformer --help)", InputError.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except UsageError as error:
+        message = error.format_message()  # type: ignore[attr-defined]  # click's, whichever copy it is
+        _fail(f"{message} (see passformer --help)", InputError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
     except BrokenPipeError:
         sys.stderr.close()
@@ -275,6 +285,14 @@ def main() -> NoReturn:
 def _fail(message: str, status: int) -> NoReturn:
     print(f"passformer: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def _flags(text: str) -> tuple[str, ...]:
+    """Of `--cflags`."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise InputError(f"--cflags {text!r}: {str(error).lower()}") from None
 
 
 def _counts(pairs: list[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ FILES = [*sorted(PROGRAMS.glob("*.c")), *sorted(ASSETS.glob("*.c")), *sorted(ASS
 
 def counts(sandbox: Sandbox, ir: bytes, pipeline: str = "") -> dict[str, int]:
     done = next(sandbox.map(measurer, Subject(ir, bitcode=True), [pipeline]))
-    return {f.name: f.num_instructions for f in sandbox.call(read_module, done.bitcode).functions}
+    return {f.name: f.num_instructions for f in sandbox.call(read_module, (done.bitcode, Protocol.PAPER)).functions}
 
 
 def clang(toolchain: Toolchain, *arguments: object) -> bytes:

@@ -12,6 +12,7 @@ from passformer.llvm.errors import PassformerError
 from passformer.llvm.frontend import load
 from passformer.llvm.measure import Measurement, Subject, measurer, read_module, render
 from passformer.llvm.passlist import OZ
+from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
 from reference import ASSETS, PROGRAMS, is_gone, wait_until
 
@@ -57,7 +58,7 @@ def test_a_deadly_item_costs_exactly_itself(function, deadly, limits, kind, word
 
 def test_llvm_aborts_refusals_and_results_stay_in_order(capfd, sandbox):
     pipelines = ["default<O2>", "function-import", "no-such-pass", "sample-profile", "default<O2>", ""]
-    subject = Subject(sandbox.call(read_module, PLAIN).bitcode)
+    subject = Subject(sandbox.call(read_module, (PLAIN, Protocol.CLANG)).bitcode)
     good, abort, refused, exited, again, untouched = sandbox.map(measurer, subject, pipelines)
     assert isinstance(good, Measurement) and good == again and untouched.instructions > good.instructions
     assert abort.kind == "crash" and abort.message.startswith("SIGABRT: LLVM ERROR: ")
@@ -245,7 +246,7 @@ def test_the_caller_never_loads_llvm():
 
 
 def test_facts_of_a_module(sandbox):
-    facts = sandbox.call(read_module, PLAIN)
+    facts = sandbox.call(read_module, (PLAIN, Protocol.CLANG))
     assert [(f.name, f.num_instructions) for f in facts.functions] == [("twice", 6), ("pick", 9)]
     assert facts.triple == "x86_64-unknown-linux-gnu" and facts.marked
-    assert not sandbox.call(read_module, facts.bitcode).marked
+    assert not sandbox.call(read_module, (facts.bitcode, Protocol.CLANG)).marked

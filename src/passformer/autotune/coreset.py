@@ -54,7 +54,7 @@ class Coreset:
                 tuple(PassList.parse(row["pass_list"]) for row in data["lists"]),
                 tuple(float(row["improvement"]) for row in data["lists"]),
             )
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, InputError) as error:
+        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError, InputError) as error:
             raise InputError(f"{name} is no coreset file: {error!r}") from None
 
 
@@ -66,9 +66,12 @@ def _quoted(text: str) -> str:
 def load_coreset(path: Path) -> Coreset:
     """The coreset in a file."""
     try:
-        return Coreset.from_toml(path.read_text(), str(path))
+        text = path.read_text()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no coreset file: not UTF-8 text") from None
+    return Coreset.from_toml(text, str(path))
 
 
 def shipped_coreset(objective: str) -> Coreset:

@@ -165,7 +165,7 @@ class _Compiler:
     def _compile(self, sandbox: Sandbox, unit: Unit) -> ModuleFacts | str:
         """The unit's module, or why there is none: every failure is the unit's own."""
         try:
-            facts = sandbox.call(read_module, self._bitcode(unit))
+            facts = sandbox.call(read_module, (self._bitcode(unit), self._protocol))
         except (PassformerError, OSError) as error:
             return _reason(str(error))
         return str(facts) if isinstance(facts, Failure) else facts

@@ -15,7 +15,7 @@ _TOKENS = re.compile(
     | (?P<comment>;.*)
     | (?P<attachment>,?[ \t]*![a-zA-Z_][\w.\-]*[ \t]+!(?:\d+|\w*\{[^}]*\}))   # !tbaa !5
     | (?P<group>[ \t]*\#\d+)                                    # attribute group #0
-    | (?P<word>\b(?:dso_local|local_unnamed_addr|unnamed_addr|noundef)\b[ \t]*)
+    | (?P<word>[ \t]*(?<![\w.$%@-])(?:dso_local|local_unnamed_addr|unnamed_addr|noundef)(?![\w.$-]))
     | (?P<space>[ \t]+)
     """,
     re.VERBOSE,
@@ -32,19 +32,19 @@ def normalize(text: str) -> str:
         line = raw.strip()
         if not line or _DROPPED_LINES.match(line):
             continue
+        line = _TOKENS.sub(_replace, line).strip()
         if named := _METADATA_LINE.match(line):
             metadata[named[1]] = line
-            continue
-        line = _TOKENS.sub(_replace, line).strip()
-        if line:
+        elif line:
             lines.append(line)
     return "\n".join([*lines, *_needed(lines, metadata)]) + "\n"
 
 
 def function_id(normal_form: str, name: str) -> str:
     """32 hex digits that are equal for functions whose normal forms differ only in the function's own name."""
-    own = re.compile(f'@(?:{re.escape(name)}(?![\\w.$-])|"{re.escape(name)}")')
-    return hashlib.blake2b(own.sub("@", normal_form).encode(), digest_size=16).hexdigest()
+    quoted = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in name.encode())
+    own = re.compile(f'(c"[^"]*")|@(?:{re.escape(name)}(?![\\w.$-])|"{re.escape(quoted)}")')
+    return hashlib.blake2b(own.sub(lambda match: match[1] or "@", normal_form).encode(), digest_size=16).hexdigest()
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -28,7 +28,7 @@ def load(path: Path, sandbox: Sandbox, flags: Sequence[str] = (), protocol: Prot
         ir = path.read_bytes() if path.suffix in IR_SUFFIXES else compile_to_bitcode(path, flags, protocol)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    facts = sandbox.call(read_module, ir)
+    facts = sandbox.call(read_module, (ir, protocol))
     if isinstance(facts, Failure):
         hint = ""
         if "Producer" in facts.message or "expected top-level entity" in facts.message:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from passformer.llvm.module import FunctionFacts, Module
 from passformer.llvm.objects import object_sizes
+from passformer.llvm.protocol import Protocol
 
 OutputKind = Literal["object", "assembly", "text", "bitcode"]
 
@@ -41,7 +42,7 @@ class ModuleFacts:
     """What a module holds before anything ran on it."""
 
     bitcode: bytes
-    """The module, ready for -Oz: with `minsize optsize` on its functions."""
+    """The module, ready for the protocol's -Oz."""
     triple: str
     functions: tuple[FunctionFacts, ...]
     marked: bool
@@ -66,14 +67,15 @@ def measurer(subject: Subject) -> Iterator[Callable[[str], Measurement]]:
         yield measure
 
 
-def read_module(ir: bytes) -> ModuleFacts:
-    """Parse, verify and, where needed, mark for size. Raises LLVMError for IR that this LLVM cannot use."""
+def read_module(request: tuple[bytes, Protocol]) -> ModuleFacts:
+    """Parse and verify; for protocol `clang` also mark for size. Raises LLVMError for IR that LLVM refuses."""
+    ir, protocol = request
     with Module.parse(ir) as module:
         module.verify()
         functions = tuple(module.functions())
         if functions:
             module.require_target()
-        marked = module.mark_minsize()
+        marked = protocol is Protocol.CLANG and module.mark_minsize()
         return ModuleFacts(module.bitcode() if marked else ir, module.triple, functions, marked)
 
 

@@ -88,7 +88,13 @@ class Module:
         return cls(module.value, None if beside else context)
 
     def clone(self) -> "Module":
-        """A deep copy, in the same context; close it before this one."""
+        """A deep copy, in the same context; close it before this one.
+
+        LLVM 19 and 20 clone tables of block addresses wrongly (a computed goto then jumps nowhere, and optimisers
+        delete the code), so there the copy goes through bitcode.
+        """
+        if self._library.major < 21:
+            return Module.parse(self.bitcode(), beside=self)
         return Module(self._library.CloneModule(self.handle), None)
 
     def close(self) -> None:

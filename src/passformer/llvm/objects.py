@@ -8,6 +8,8 @@ from passformer.llvm.api import load
 from passformer.llvm.module import LLVMError
 
 _CODE = (".text", "__text", "CODE")
+_MACH_O = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")
+"""Magic numbers of the format that puts an underscore before each name."""
 _READ_ONLY = (".rodata", ".lrodata", ".rdata", "__const", "__cstring", "__literal", "DATA")
 
 
@@ -37,8 +39,14 @@ def object_sizes(data: bytes, function_names: Collection[str] = ()) -> ObjectSiz
     if not binary:
         library.DisposeMemoryBuffer(buffer)
         raise LLVMError(library.take_message(error.value))
+    prefix = "_" if data[:4] in _MACH_O else ""
+    symbols_of_functions = {prefix + name for name in function_names}
     try:
-        functions = {name: (section, size) for name, section, size in _symbols(binary) if _source(name, function_names)}
+        functions = {
+            name.removeprefix(prefix): (section, size)
+            for name, section, size in _symbols(binary)
+            if name in symbols_of_functions
+        }
         holding_functions = {section for section, _ in functions.values()}
         code = read_only = 0
         for name, size in _sections(binary):
@@ -50,10 +58,6 @@ def object_sizes(data: bytes, function_names: Collection[str] = ()) -> ObjectSiz
     finally:
         library.DisposeBinary(binary)
         library.DisposeMemoryBuffer(buffer)
-
-
-def _source(symbol: str, names: Collection[str]) -> bool:
-    return symbol in names or symbol.removeprefix("_") in names  # Mach-O puts an underscore before each name
 
 
 def _sections(binary: int) -> Iterator[tuple[str, int]]:

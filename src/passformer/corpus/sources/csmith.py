@@ -12,6 +12,9 @@ from passformer.llvm.errors import CompilerError, InputError
 
 _HEADER_FOLDERS = ("/usr/include/csmith", "/usr/local/include/csmith", "/opt/homebrew/include/csmith")
 
+SECONDS = 60
+"""csmith does not end on some seeds."""
+
 
 def units(value: str, workdir: Path) -> Sequence[Unit]:
     """Programs of seeds 1 to N."""
@@ -28,9 +31,9 @@ def units(value: str, workdir: Path) -> Sequence[Unit]:
 def generate(seed: int) -> bytes:
     """The program of one seed."""
     try:
-        done = subprocess.run(["csmith", "--seed", str(seed)], capture_output=True, timeout=60)
+        done = subprocess.run(["csmith", "--seed", str(seed)], capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise CompilerError("csmith takes over 60 s") from None
+        raise CompilerError(f"csmith takes over {SECONDS} s") from None
     if done.returncode:
         raise CompilerError(f"csmith fails on seed {seed}: {done.stderr.decode(errors='replace')[:200]}")
     return done.stdout

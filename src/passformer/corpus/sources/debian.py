@@ -83,7 +83,10 @@ def _cmake_database(root: Path) -> Path | None:
         return None
     command = ["cmake", "-S", str(root), "-B", str(build), "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
     database = build / "compile_commands.json"
-    return database if _runs(command, root) and database.is_file() else None
+    if _runs(command, root) and database.is_file():
+        return database
+    shutil.rmtree(build, ignore_errors=True)  # CMake's own test programs are not the package's
+    return None
 
 
 def _configure(root: Path) -> list[Path]:
