@@ -173,7 +173,8 @@ with Pool(2) as pool:
 def begin(spec: str, out) -> None:
     """Start a build and `kill -9` it, with all its children, after the first part or two."""
     command = [sys.executable, "-c", textwrap.dedent(SLOW_BUILD), spec, str(out)]
-    process = subprocess.Popen(command, start_new_session=True)
+    # What `kill -9` leaves in the folder for temporary files goes away with the test's.
+    process = subprocess.Popen(command, start_new_session=True, env={**os.environ, "TMPDIR": str(out.parent)})
     try:
         assert wait_until(lambda: (out / ".parts" / "00000.json").exists(), 60)
     finally:

@@ -1,8 +1,9 @@
-"""One text for functions that differ only in ways that no optimisation sees (the paper's section II-B).
+"""One text for functions that a reader would call the same (the paper's section II-B): what a model is shown.
 
-Gone: comments, debug metadata and all other metadata attachments, attributes, the module's header lines, indentation.
-Kept: newlines, everything that changes what the code does (linkage, calling conventions, `byval`, `sret`, alignment of
-memory accesses, constants). The result still parses.
+It is not the function itself: the target and some attributes and metadata that optimisers do look at are gone, so
+measure on the bitcode. Gone: comments, debug metadata and all other metadata attachments, attributes, the module's
+header lines, indentation. Kept: newlines, everything that changes what the code does (linkage, calling conventions,
+`byval`, `sret`, alignment of memory accesses, constants). The result still parses.
 """
 
 import hashlib

@@ -34,6 +34,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "GetBufferSize": (_SIZE, _PTR),
     "DisposeMemoryBuffer": (_NONE, _PTR),
     "ParseIRInContext": (_INT, _PTR, _PTR, _PTR, _PTR),
+    "SetSourceFileName": (_NONE, _PTR, _STR, _SIZE),
     "StripModuleDebugInfo": (_INT, _PTR),
     "CloneModule": (_PTR, _PTR),
     "DisposeModule": (_NONE, _PTR),
