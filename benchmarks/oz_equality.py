@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from passformer.bench.provenance import provenance
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import find_toolchain
@@ -42,7 +44,13 @@ def main() -> None:
         version = sandbox.version()["version"]
     compared = [(path, row) for path, row in rows if row]
     different = [f"{path.name}: {row[0]} != {row[1]}" for path, row in compared if row[0] != row[1]]
-    summary = {"llvm": version, "files": len(compared), "equal": len(compared) - len(different), "different": different}
+    summary: dict[str, Any] = {
+        "llvm": version,
+        "files": len(compared),
+        "equal": len(compared) - len(different),
+        "different": different,
+    }
+    summary |= provenance()
     Path(out).write_text(json.dumps(summary, indent=2) + "\n")
     print(json.dumps(summary))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from passformer.autotune.sample import random_pass_lists
 from passformer.bench.compile import load_functions
+from passformer.bench.provenance import provenance
 from passformer.llvm.catalog import catalog
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, Subject, measurer
@@ -73,6 +74,7 @@ def main() -> None:
             isinstance(b, Failure) and a.kind == b.kind for a, b in pairs if isinstance(a, Failure)
         ),
         "seconds": round(seconds, 1),
+        **provenance(),
     }
     Path(f"{arguments.out}.json").write_text(json.dumps(summary, indent=2) + "\n")
     with Path(f"{arguments.out}.csv").open("w", newline="") as file:
