@@ -19,7 +19,7 @@ $(VENV)/dev: $(BIN)/passformer
 	@touch $@
 
 demo: $(BIN)/passformer ## install, then make a C program smaller than clang -Oz
-	$(BIN)/passformer optimize $(DEMO)/lz.c $(DEMO)/json.c $(DEMO)/strings.c
+	$(BIN)/passformer optimize --objective text $(DEMO)/expression.c $(DEMO)/json.c $(DEMO)/calendar.c
 
 test: $(VENV)/dev ## install, then run all tests
 	$(BIN)/pytest -n auto
