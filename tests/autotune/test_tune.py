@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from passformer.autotune.coreset import load_coreset
 from passformer.autotune.engine import dask_engine, local_engine
 from passformer.autotune.labels import canonical, entropy, write_labels
 from passformer.autotune.select import make_coreset
@@ -21,7 +22,7 @@ from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Limits
 
-SETTINGS = Settings(budget=8, sample=12, search_budget=60, seed=3)
+SETTINGS = Settings(budget=8, sample=30, search_budget=60, seed=3)
 LIMITS = Limits(cpu_seconds=5)
 
 
@@ -39,9 +40,9 @@ def tuned(corpus, tmp_path_factory):
 def test_every_function_is_tuned_and_something_is_gained(tuned, functions):
     _, summary = tuned
     assert summary["functions"] == len(functions)
-    assert summary["improvement"] > 0.5
+    assert summary["improvement"] > 0
     assert 0 < summary["improved"] <= len(functions)
-    assert summary["compilations"] >= 8 * len(functions)
+    assert summary["compilations"] >= 30 * 60 + 8 * len(functions)
 
 
 def test_the_rows_are_true(tuned, functions, sandbox, major):
@@ -63,10 +64,11 @@ def test_a_matrix_has_every_function_and_list(tuned, functions):
     folder, _ = tuned
     matrix = to_matrix(read_tunings([folder]))
     assert matrix.function_ids == [f.id for f in functions]
-    assert matrix.counts.shape == (len(functions), len(matrix.pass_lists)) and len(matrix.pass_lists) == 8
+    assert matrix.counts.shape == (len(functions), len(matrix.pass_lists))
+    assert len(matrix.pass_lists) == 8
     assert (matrix.counts < LOST).all() and (matrix.baseline > 0).all()
     rows = {(r.function_id, r.pass_list): r.count for r in iterate(read_tunings([folder]))}
-    assert rows[matrix.function_ids[5], matrix.pass_lists[3]] == matrix.counts[5, 3]
+    assert rows[matrix.function_ids[5], matrix.pass_lists[2]] == matrix.counts[5, 2]
 
 
 def test_a_finished_run_is_not_done_again(tuned, corpus):
@@ -90,15 +92,16 @@ def test_a_coreset_file_takes_the_place_of_selection(tuned, corpus, tmp_path):
     settings = Settings(budget=3, sample=0, lists=str(tuned[0] / "lists.toml"))
     summary = tune(corpus, tmp_path / "lists", settings)
     matrix = to_matrix(read_tunings([tmp_path / "lists"]))
-    assert matrix.pass_lists == to_matrix(read_tunings([tuned[0]])).pass_lists[:3]
-    assert summary["compilations"] == 3 * summary["functions"]
+    chosen = load_coreset(tuned[0] / "lists.toml").pass_lists[:3]
+    assert matrix.pass_lists == list(chosen)
+    assert summary["compilations"] == len(chosen) * summary["functions"]
 
 
 def test_killed_anywhere_it_goes_on_and_ends_the_same(tuned, corpus, tmp_path):
     """kill -9 again and again: no function is tuned twice, and the result is that of the run nobody killed."""
     name = f"killed-{os.getpid()}"
     folder = corpus.folder / "tunings" / name
-    arguments = ["--budget", "8", "--sample", "12", "--search-budget", "60", "--seed", "3", "--name", name, "--json"]
+    arguments = ["--budget", "8", "--sample", "30", "--search-budget", "60", "--seed", "3", "--name", name, "--json"]
     command = [sys.executable, "-m", "passformer", "autotune", str(corpus.folder), *arguments]
     finished: list[str] = []
     for seconds in (1.2, 1.6, 2.0, 2.4):

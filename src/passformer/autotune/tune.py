@@ -15,6 +15,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from passformer.autotune.coreset import Coreset, load_coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
 from passformer.autotune.engine import Engine
 from passformer.autotune.journal import Journal
+from passformer.autotune.sample import random_pass_lists
 from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
@@ -240,7 +242,9 @@ def _select(
     )
     with atomic(folder / "lists.toml") as temporary:
         temporary.write_text(coreset.to_toml())
-    return chosen
+    # A small sample has few winners: what is left of the budget goes to random lists, the same for every function.
+    padding = (p for p in random_pass_lists(f"{settings.seed} broadcast", searched_passes(llvm)) if p not in chosen)
+    return (*chosen, *islice(padding, settings.budget - len(chosen)))
 
 
 def _record(function: Function, trial: Trial) -> dict[str, Any]:

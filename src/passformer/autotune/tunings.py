@@ -70,7 +70,7 @@ def write_tunings(folder: Path, broadcast: Matrix, searches: Journal) -> None:
     ids = np.repeat(np.arange(len(broadcast.function_ids), dtype=np.int32), width)
     codes = np.tile(np.arange(width, dtype=np.int32), len(broadcast.function_ids))
     counts = np.column_stack([broadcast.baseline, broadcast.counts]).ravel()
-    winners = [(r["id"], r["winner"], r["best"]) for r in searches.records() if r["winner"] != str(OZ)]
+    winners = sorted((r["id"], r["winner"], r["best"]) for r in searches.records() if r["winner"] != str(OZ))
     tables = [
         _table(pa.array(broadcast.function_ids, pa.string()).take(pa.array(ids)), codes, names, counts),
         _table(
@@ -86,7 +86,7 @@ def write_tunings(folder: Path, broadcast: Matrix, searches: Journal) -> None:
 def write_curves(folder: Path, searches: Journal) -> None:
     """`searches.parquet`: best count against compilations and CPU-seconds, a row a searched function."""
     rows = []
-    for record in searches.records():
+    for record in sorted(searches.records(), key=lambda record: str(record["id"])):
         compilations, cpu_seconds, best = zip(*record["curve"], strict=True)
         rows.append(
             {"function_id": record["id"], "compilations": compilations, "cpu_seconds": cpu_seconds, "best": best}
