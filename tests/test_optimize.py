@@ -121,8 +121,8 @@ def test_lists_that_crash_are_told_and_do_no_harm(pool, proposing):
     outcome = optimize_file(FILES[0], pool, settings)
     assert outcome.compilations == 4
     assert [(str(p), f.kind) for p, f in outcome.failures] == [
-        ("-function-import", "crash"),
-        ("-sample-profile", "crash"),
+        ("-O0 -function-import", "crash"),
+        ("-O0 -sample-profile", "crash"),
         ("-Oz -function-import", "crash"),
     ]
     assert [row["kind"] for row in outcome.to_json()["failures"]] == ["crash"] * 3
@@ -252,3 +252,18 @@ def test_on_every_version(any_llvm):
             outcome = optimize_file(PROGRAMS / "glob.c", pool, Settings(method))
             assert outcome.llvm.startswith(f"{any_llvm.major}.") and not outcome.failures
             assert outcome.result.instructions <= outcome.baseline.instructions
+
+
+@pytest.mark.parametrize("objective", list(Objective))
+def test_always_inline_is_kept_whatever_the_list(pool, tmp_path, monkeypatch, objective):
+    """A list of single passes would leave the callee alone and call that small."""
+    source = tmp_path / "inline.c"
+    source.write_text(
+        "static inline __attribute__((always_inline)) int f(int x)"
+        "{ for (int i = 0; i < 9; i++) x = x * x + i; return x; }"
+        "int a(int x) { return f(x) + f(x + 1); } int b(int x) { return f(x) * f(x - 1); }"
+    )
+    monkeypatch.setitem(optimize.METHODS, "single", lambda task: iter([PassList.parse("-function-simplification-oz")]))
+    outcome = optimize.optimize_file(source, pool, Settings(method="single", objective=objective))
+    facts = pool.call(lambda sandbox: sandbox.call(read_module, (outcome.bitcode, Protocol.CLANG)))
+    assert [function.name for function in facts.functions] == ["a", "b"]

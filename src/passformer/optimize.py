@@ -134,7 +134,7 @@ def optimize_file(path: Path, pool: Pool, settings: Settings = Settings()) -> Op
         raise InputError(f"a budget of {settings.budget} additional compilations is negative: use 0 or more")
 
     def propose(task: Task) -> Sequence[PassList]:
-        return list(islice(METHODS[settings.method](task), settings.budget))
+        return [_lowered(p) for p in islice(METHODS[settings.method](task), settings.budget)]
 
     def smallest(measured: Measured) -> int:
         # On a tie the first: -Oz, or what the method believes in most.
@@ -190,6 +190,17 @@ def _run(
         bitcode=measured[chosen][1].bitcode or b"",
         seconds=time.perf_counter() - started,
     )
+
+
+def _lowered(pass_list: PassList) -> PassList:
+    """The list with -O0 before it, unless it holds some optimisation level.
+
+    Every level of clang, -O0 too, inlines what is marked `always_inline` and lowers coroutines. That is part of what a
+    program means, and a list of single passes would leave it undone.
+    """
+    if any(p.kind == "meta" for p in pass_list.passes):
+        return pass_list
+    return PassList(("O0", *pass_list.names))
 
 
 def _size(measurement: Measurement, objective: Objective) -> int:
