@@ -23,12 +23,21 @@ def _help_alone(context: typer.Context) -> None:
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # importing rich for the help would double the time that it takes
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Make code smaller than clang -Oz with better-ordered LLVM passes.",
 )
-bench = typer.Typer(callback=_help_alone, invoke_without_command=True, help="Measure this system on this machine.")
+bench = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="Measure this system on this machine.",
+)
 corpus = typer.Typer(
-    callback=_help_alone, invoke_without_command=True, help="Sets of functions: build them, look at them."
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="Sets of functions: build them, look at them.",
 )
 app.add_typer(corpus, name="corpus")
 app.add_typer(bench, name="bench")
