@@ -58,7 +58,7 @@ def _propose_random(task: Task) -> Iterator[PassList]:
 
 def _propose_coreset(task: Task) -> Iterator[PassList]:
     for pass_list in shipped_coreset(task.objective).pass_lists:
-        if all(p.available(task.llvm) and p.searched for p in pass_list.passes):
+        if pass_list.searched and all(p.available(task.llvm) for p in pass_list.passes):
             yield pass_list
 
 

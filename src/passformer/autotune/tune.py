@@ -28,7 +28,7 @@ from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
 from passformer.autotune.tunings import matrix_of, write_curves, write_tunings
-from passformer.corpus.files import atomic
+from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
@@ -162,7 +162,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def _claim(folder: Path, settings: Settings) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     file, wanted = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
     if not file.exists():
         with atomic(file) as temporary:

@@ -129,7 +129,7 @@ def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit
 def _check_unfinished(parts: Path, recipe: dict[str, Any]) -> None:
     """To be resumed, what lies in the parts folder must have been built by the same recipe."""
     file = parts / "settings.json"
-    if file.exists() and {"seed": 0, **json.loads(file.read_text())} != recipe:  # builds begun before seeds were kept
+    if file.exists() and json.loads(file.read_text()) != recipe:
         raise InputError(f"{parts.parent} holds an unfinished build of other sources: finish that, or remove it first")
 
 
