@@ -27,7 +27,7 @@ from passformer.autotune.sample import random_pass_lists
 from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
-from passformer.autotune.tunings import matrix_of, write_curves, write_tunings
+from passformer.autotune.tunings import Matrix, matrix_of, write_curves, write_tunings
 from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
@@ -129,20 +129,26 @@ def autotune(
     sample = _sample(functions, settings)
     budget = settings.search_budget if settings.search_budget is not None else 10 * settings.budget
     jobs = (SearchJob(f, llvm, corpus.protocol, settings, budget) for f in sample)
-    _run_stage("search", engine, search_one, jobs, len(sample), search, report)
+    compilations = _run_stage("search", engine, search_one, jobs, len(sample), search, report)
     if settings.lists:
         lists = load_coreset(Path(settings.lists)).pass_lists
     else:
-        lists = _select(corpus, engine, settings, sample, llvm, folder, report)
+        lists = _candidates(search, CANDIDATES_PER_LIST * settings.budget)
+        _check_lists(folder / "select.json", lists)
+        select = Journal(folder / "select.jsonl")
+        list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in sample)
+        compilations += _run_stage("select", engine, try_lists_one, list_jobs, len(sample), select, report)
+        lists = _select(corpus, settings, matrix_of(select, lists), llvm, folder)
     lists = lists[: settings.budget]
     _check_lists(folder / "broadcast.json", lists)
     broadcast = Journal(folder / "broadcast.jsonl")
     list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in functions)
-    _run_stage("broadcast", engine, try_lists_one, list_jobs, len(functions), broadcast, report)
+    compilations += _run_stage("broadcast", engine, try_lists_one, list_jobs, len(functions), broadcast, report)
     write_tunings(folder, matrix_of(broadcast, lists), search)
     write_curves(folder, search)
-    summary = _summary(folder, functions)
-    summary |= {"seconds": time.perf_counter() - started, "main_cpu_seconds": time.process_time() - cpu_started}
+    summary, seconds = _summary(folder, functions), time.perf_counter() - started
+    summary |= {"seconds": seconds, "main_cpu_seconds": time.process_time() - cpu_started}
+    summary["compilations_per_second"] = round(compilations / seconds, 1)  # of this process: others may have begun
     with atomic(summary_file) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     for stage in STAGES:  # what they held is in the Parquet files and the summary
@@ -172,7 +178,7 @@ def _claim(folder: Path, settings: Settings) -> None:
 
 
 def _check_lists(file: Path, lists: Sequence[PassList]) -> None:
-    """Write down what the broadcast's columns mean; a resumed broadcast must go on with the same lists."""
+    """Write down what a journal's columns mean; a resumed stage must go on with the same lists."""
     wanted = [str(p) for p in lists]
     if file.exists() and json.loads(file.read_text()) != wanted:
         raise InputError(f"{file.parent} was begun with other lists: give this run another --name, or remove that")
@@ -195,43 +201,37 @@ def _run_stage(
     total: int,
     journal: Journal,
     report: Report,
-) -> None:
-    """Run the jobs whose function is not in the journal yet."""
-    baseline = best = 0
+) -> int:
+    """Run the jobs whose function is not in the journal yet; returns how many compilations that took."""
+    baseline = best = compilations = 0
     for record in journal.records():
         baseline, best = baseline + record["baseline"], best + record["best"]
     open_jobs = (job for job in jobs if job.function.id not in journal.done)
     for record in engine.run(task, open_jobs):
         journal.append(record)
         baseline, best = baseline + record["baseline"], best + record["best"]
+        compilations += record["compilations"]
         report(stage, len(journal.done), total, _improvement(baseline, best))
+    return compilations
 
 
-def _select(
-    corpus: Corpus,
-    engine: Engine,
-    settings: Settings,
-    sample: Sequence[Function],
-    llvm: int,
-    folder: Path,
-    report: Report,
-) -> tuple[PassList, ...]:
-    """Stage 2: the order of a greedy cover of the sample's gain; saved as a coreset file beside the journals."""
+def _candidates(search: Journal, number: int) -> tuple[PassList, ...]:
+    """The winners that gained most, all functions together; a pass that was struck off since is not taken."""
     gains: Counter[str] = Counter()
-    for record in Journal(folder / "search.jsonl").records():
-        if record["winner"] != str(OZ):
-            gains[record["winner"]] += record["baseline"] - record["best"]
-    ranked = sorted(gains, key=lambda text: (-gains[text], text))
-    candidates = tuple(map(PassList.parse, ranked[: CANDIDATES_PER_LIST * settings.budget]))
-    journal = Journal(folder / "select.jsonl")
-    jobs = (ListsJob(f, llvm, corpus.protocol, candidates) for f in sample)
-    _run_stage("select", engine, try_lists_one, jobs, len(sample), journal, report)
-    matrix = matrix_of(journal, candidates)
+    for record in search.records():
+        gains[record["winner"]] += record["baseline"] - record["best"]
+    ranked = map(PassList.parse, sorted(gains, key=lambda text: (-gains[text], text)))
+    return tuple(islice((p for p in ranked if p != OZ and p.searched), number))
+
+
+def _select(corpus: Corpus, settings: Settings, matrix: Matrix, llvm: int, folder: Path) -> tuple[PassList, ...]:
+    """The order of a greedy cover of the sample's gain; saved as a coreset file beside the journals."""
+    candidates = matrix.pass_lists
     order = greedy_cover(matrix.baseline, matrix.counts, settings.budget)
     # Lists that add nothing on the sample may still do so elsewhere: the budget is filled up in the order of gain.
     order += [i for i in range(len(candidates)) if i not in order][: settings.budget - len(order)]
     chosen = tuple(candidates[i] for i in order)
-    made_by = f"passformer autotune, {len(sample)} functions sampled with seed {settings.seed}"
+    made_by = f"passformer autotune, {len(matrix.function_ids)} functions sampled with seed {settings.seed}"
     coreset = Coreset(
         llvm,
         corpus.protocol,
@@ -271,29 +271,31 @@ def _summary(folder: Path, functions: Sequence[Function]) -> dict[str, Any]:
     baseline: dict[str, int] = {}
     best: dict[str, int] = {}
     failures: Counter[str] = Counter()
-    compilations = 0
-    cpu_seconds = 0.0
+    stages: dict[str, dict[str, float]] = {}
     for stage in STAGES:
+        totals = stages[stage] = {"functions": 0, "compilations": 0, "cpu_seconds": 0.0}
         for record in Journal(folder / f"{stage}.jsonl").records():
             baseline[record["id"]] = record["baseline"]
             best[record["id"]] = min(record["best"], best.get(record["id"], record["baseline"]))
             failures.update(kind for _, kind, _ in record["failures"])
-            compilations += record["compilations"]
-            cpu_seconds += record["cpu_seconds"]
+            totals["functions"] += 1
+            totals["compilations"] += record["compilations"]
+            totals["cpu_seconds"] += record["cpu_seconds"]
     by_source: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for id_, count in baseline.items():
         by_source[source[id_]][0] += count
         by_source[source[id_]][1] += best[id_]
     return {
         "functions": len(baseline),
-        "compilations": compilations,
+        "compilations": sum(totals["compilations"] for totals in stages.values()),
         "instructions": sum(baseline.values()),
         "improvement": _improvement(sum(baseline.values()), sum(best.values())),
         "improvement_by_source": {name: _improvement(*pair) for name, pair in sorted(by_source.items())},
         "improved": sum(best[i] < baseline[i] for i in baseline),
         "crashes": sum(failures.values()),
         "failures": dict(failures),
-        "cpu_seconds": round(cpu_seconds, 3),
+        "cpu_seconds": round(sum(totals["cpu_seconds"] for totals in stages.values()), 3),
+        "stages": stages,
     }
 
 

@@ -12,6 +12,8 @@ from passformer.llvm.sandbox import Failure, Sandbox
 
 C_SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".C")
 IR_SUFFIXES = (".ll", ".bc")
+CLANG_SECONDS = 300
+"""Wall time; sources that take longer are not waited for."""
 _INSTRUMENTING = ("-fsanitize", "-fprofile", "-fcoverage", "--coverage", "-fxray", "-finstrument-functions")
 
 
@@ -59,7 +61,10 @@ def compile_to_bitcode(
     command += ["-x", language] if language else []
     text = source if isinstance(source, bytes) else b""
     command.append("-" if isinstance(source, bytes) else str(source))
-    done = subprocess.run(command, capture_output=True, input=text, cwd=folder)
+    try:
+        done = subprocess.run(command, capture_output=True, input=text, cwd=folder, timeout=CLANG_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{source if isinstance(source, Path) else 'clang'}: takes over {CLANG_SECONDS} s") from None
     if done.returncode:
         raise InputError(done.stderr.decode(errors="replace").strip() or f"{source!r}: clang failed without a word")
     return done.stdout
