@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from passformer.autotune.coreset import load_coreset
@@ -19,7 +20,7 @@ from passformer.autotune.tunings import LOST, iterate, read_tunings, to_matrix
 from passformer.corpus.store import Corpus, read_table
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
-from passformer.llvm.passlist import OZ, PassList
+from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Limits
 
 SETTINGS = Settings(budget=8, sample=30, search_budget=60, seed=3)
@@ -172,16 +173,14 @@ def test_labels_are_the_commonest_of_the_best(tuned, tmp_path):
 
 
 def test_canonical_prefers_frequent_then_short():
-    from passformer.autotune.labels import _Best
-
-    a, b, long = PassList.parse("-sroa -Oz"), PassList.parse("-gvn -Oz"), PassList.parse("-gvn -sroa -Oz")
-    best = {
-        "1": _Best(10, 8, [a, b, long]),
-        "2": _Best(10, 9, [long, b]),
-        "3": _Best(10, 9, [a, long]),
-        "4": _Best(10, 10, [OZ, a]),
-        "5": _Best(10, 7, [b, a]),
-    }
+    names = ["-sroa -Oz", "-gvn -Oz", "-gvn -sroa -Oz", "-Oz"]
+    a, b, long, oz = range(4)
+    pairs = np.array([(0, a), (0, b), (0, long), (1, b), (1, long), (2, a), (2, long), (3, oz), (4, a), (4, b)])
+    wins = np.array([3, 3, 3, 0])
     # a, b and long win three times each: the shorter ones go first, and of these the first by name.
-    assert canonical(best) == {"1": b, "2": b, "3": a, "4": OZ, "5": b}
-    assert entropy([a, b]) == 1 and entropy([a, a]) == 0 and entropy([]) == 0
+    assert [names[i] for i in canonical(pairs, wins, names)] == [names[i] for i in (b, b, a, oz, b)]
+    assert list(canonical(pairs, np.array([3, 3, 4, 0]), names)) == [long, long, long, oz, b]
+
+
+def test_entropy_in_bits():
+    assert entropy(np.array([1, 2])) == 1 and entropy(np.array([1, 1])) == 0 and entropy(np.array([])) == 0

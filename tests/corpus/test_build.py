@@ -115,6 +115,24 @@ def test_protocol_paper(tree, tmp_path, pool, sandbox):
         assert "alloca" in text and "minsize" not in text and "optnone" not in text
 
 
+def test_a_corpus_grows_by_an_earlier_one(built, tree, tmp_path, pool):
+    manifest, first = built
+    more = tmp_path / "more"
+    (more / "added").mkdir(parents=True)
+    (more / "added" / "a.c").write_text("int added(int x) { return x - 77; }\n" + SQUARE.format(name="again"))
+    (more / "added" / "bad.c").write_text("int f(void) { return nothing; }\n")
+    grown = build_corpus([f"corpus:{first}", f"dir:{more}"], tmp_path / "grown", pool)
+    old = {f[0] for f in functions_of(first)}
+    new = {f[0]: f for f in functions_of(tmp_path / "grown")}
+    assert old < new.keys() and [f[4] for i, f in new.items() if i not in old] == ["added"]
+    assert grown["functions"] == manifest["functions"] + 1
+    assert grown["duplicates_removed"] == manifest["duplicates_removed"] + 1
+    assert grown["failed"] == manifest["failed"] + 1
+    assert grown["failures"]["dir: use of undeclared identifier 'nothing'"] == 2
+    with pytest.raises(InputError, match="of protocol clang, and this build of paper"):
+        build_corpus([f"corpus:{first}"], tmp_path / "paper", pool, Settings(Protocol.PAPER))
+
+
 def test_a_sample_is_drawn_by_the_seed(tree, tmp_path, pool):
     def names(folder: str, seed: int) -> list[str]:
         build_corpus([f"dir:{tree}"], tmp_path / folder, pool, Settings(sample={"dir": 6}, seed=seed))

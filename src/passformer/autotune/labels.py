@@ -1,86 +1,90 @@
-"""One canonical label a function: of the lists that reach its best count, the one that wins most often over the corpus.
+"""One canonical label a function: of the lists that reach its best count, the one that wins most over the corpus.
 
-Of equals the shortest is taken.
-
-Which of many equal lists a search happens to meet first is noise that no model can learn. The entropy of the labels
-before and after says how much of it there was.
+Of equals the shortest is taken. Which of many equal lists a search happens to meet is noise that no model can learn;
+the entropy of the labels says how much of it there was.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from passformer.autotune.tunings import Tuning, iterate, read_tunings
+from passformer.autotune.tunings import read_tunings
 from passformer.corpus.store import write_table
 from passformer.llvm.passlist import OZ, PassList
 
 LABEL_SCHEMA = pa.schema(
     [("function_id", pa.string()), ("pass_list", pa.string()), ("count", pa.int32()), ("baseline", pa.int32())]
 )
+Codes = npt.NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class _Best:
-    """The best count of a function and every list that reaches it, in the order of evaluation."""
+def write_labels(folders: Sequence[Path], out: Path, seed: int = 0) -> dict[str, Any]:
+    """Labels of all functions of the tuning runs in `folders`, as Parquet; returns counts and entropies.
 
-    baseline: int = 0
-    count: int = 2**31
-    pass_lists: list[PassList] | None = None
-
-
-def write_labels(folders: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Labels of all functions of the tuning runs in `folders`, as Parquet; returns counts and entropies."""
-    best = _best_lists(iterate(read_tunings(folders)))
-    labels = canonical(best)
-    rows = [
-        {"function_id": i, "pass_list": str(labels[i]), "count": b.count, "baseline": b.baseline}
-        for i, b in sorted(best.items())
-    ]
-    write_table(out, pa.Table.from_pylist(rows, schema=LABEL_SCHEMA))
-    first = {i: (b.pass_lists or [OZ])[0] for i, b in best.items()}
-    improved = [i for i, p in labels.items() if p != OZ]
+    `entropy_before` is that of labels drawn at random from the lists that reach the best count, as independent searches
+    would find them. A list with a pass that is not searched (any more, see the catalog) labels nothing.
+    """
+    table = read_tunings(folders)
+    table = table.filter(pc.is_valid(table["count"]))
+    names = table["pass_list"].chunk(0).dictionary.to_pylist()
+    admitted = np.array([PassList.parse(name).searched for name in names])
+    table = table.filter(pa.array(admitted[table["pass_list"].chunk(0).indices.to_numpy()])).sort_by("function_id")
+    ids = table["function_id"].combine_chunks()
+    starts = np.flatnonzero(np.append(True, pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)))
+    code = table["pass_list"].combine_chunks().indices.to_numpy().astype(np.int64)
+    count = table["count"].to_numpy().astype(np.int64)
+    oz = names.index(str(OZ))
+    best = np.minimum.reduceat(count, starts)
+    baseline = np.minimum.reduceat(np.where(code == oz, count, np.iinfo(np.int64).max), starts)
+    improved = best < baseline
+    function = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(code))))
+    ties = (count == best[function]) & (improved[function] | (code == oz))
+    pairs = np.unique(np.column_stack([function, code])[ties], axis=0)
+    wins = np.bincount(pairs[improved[pairs[:, 0]], 1], minlength=len(names))
+    labels = canonical(pairs, wins, names)
+    drawn = _drawn(pairs, np.random.default_rng(seed))
+    rows = {
+        "function_id": ids.take(pa.array(starts)),
+        "pass_list": pa.array(names, pa.string()).take(pa.array(labels)),
+        "count": best,
+        "baseline": baseline,
+    }
+    write_table(out, pa.table(rows).cast(LABEL_SCHEMA))
     return {
-        "functions": len(labels),
-        "improved": len(improved),
-        "distinct_before": len({first[i] for i in improved}),
-        "distinct_after": len({labels[i] for i in improved}),
-        "entropy_before": entropy([first[i] for i in improved]),
-        "entropy_after": entropy([labels[i] for i in improved]),
+        "functions": len(starts),
+        "improved": int(improved.sum()),
+        "distinct_before": len(np.unique(drawn[improved])),
+        "distinct_after": len(np.unique(labels[improved])),
+        "entropy_before": entropy(drawn[improved]),
+        "entropy_after": entropy(labels[improved]),
         "file": str(out),
     }
 
 
-def canonical(best: Mapping[str, _Best]) -> dict[str, PassList]:
-    """Function id -> label; -Oz where nothing is better."""
-    wins = Counter(p for b in best.values() if b.count < b.baseline for p in b.pass_lists or ())
-    return {
-        i: min(b.pass_lists or [OZ], key=lambda p: (-wins[p], len(p), str(p))) if b.count < b.baseline else OZ
-        for i, b in best.items()
-    }
+def canonical(pairs: Codes, wins: Codes, names: Sequence[str]) -> Codes:
+    """(functions,) list of each function; `pairs` are the (function, list) that tie for its best, by function."""
+    order = sorted(range(len(names)), key=lambda i: (-wins[i], len(names[i].split()), names[i]))
+    rank = np.argsort(order)
+    starts = np.unique(pairs[:, 0], return_index=True)[1]
+    chosen: Codes = np.array(order)[np.minimum.reduceat(rank[pairs[:, 1]], starts)]
+    return chosen
 
 
-def entropy(labels: Sequence[PassList]) -> float:
+def entropy(labels: Codes) -> float:
     """Shannon entropy in bits of the distribution of the labels."""
-    if not labels:
+    if not len(labels):
         return 0.0
-    shares = np.array(list(Counter(labels).values())) / len(labels)
-    return round(float(-(shares * np.log2(shares)).sum()), 4)
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return round(float(-(shares * np.log2(shares)).sum()), 4) + 0.0
 
 
-def _best_lists(tunings: Any) -> dict[str, _Best]:
-    best: dict[str, _Best] = {}
-    tuning: Tuning
-    for tuning in tunings:
-        entry = best.setdefault(tuning.function_id, _Best())
-        if tuning.pass_list == OZ:
-            entry.baseline = tuning.count
-        if tuning.count < entry.count:
-            entry.count, entry.pass_lists = tuning.count, []
-        if tuning.count == entry.count and entry.pass_lists is not None and tuning.pass_list not in entry.pass_lists:
-            entry.pass_lists.append(tuning.pass_list)
-    return best
+def _drawn(pairs: Codes, rng: np.random.Generator) -> Codes:
+    """One of the lists of each function, each with the same chance."""
+    shuffled = rng.permutation(pairs)
+    drawn: Codes = shuffled[np.unique(shuffled[:, 0], return_index=True)[1], 1]
+    return drawn

@@ -1,5 +1,7 @@
 """Build a corpus: compile units, extract functions, drop duplicates, split, write shards.
 
+The SPEC `corpus:DIR` adds what an earlier build made, so that a corpus grows without compiling anything again.
+
 Units are compiled in parts of a few hundred; each finished part is a file under `OUT/.parts`, so that a killed build
 goes on where it stopped. A unit that fails is counted with its reason.
 """
@@ -21,7 +23,7 @@ from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.headers import STANDARD, precompile
 from passformer.corpus.sources import read_spec
 from passformer.corpus.split import split_groups
-from passformer.corpus.store import SCHEMA, Function, read_table, write_corpus, write_table
+from passformer.corpus.store import SCHEMA, Corpus, Function, read_table, write_corpus, write_table
 from passformer.corpus.unit import Unit
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import compile_to_bitcode
@@ -37,6 +39,7 @@ _LENIENT = tuple(
     for error in ("implicit-int", "implicit-function-declaration", "int-conversion", "incompatible-pointer-types")
 )
 """What C compilers took for fifty years and clang refuses since version 16."""
+_EARLIER = "corpus:"
 _STANDARD_LIBRARY = ("_ZNSt", "_ZNKSt", "_ZSt", "_ZN9__gnu_cxx")
 
 
@@ -84,8 +87,9 @@ def build_corpus(
         "seed": settings.seed,
     }
     _check_unfinished(parts, recipe)
+    earlier = [_earlier(spec, settings) for spec in specs if spec.startswith(_EARLIER)]
     with tempfile.TemporaryDirectory(prefix="passformer-") as scratch:
-        units = _units(specs, Path(scratch), settings)
+        units = _units([spec for spec in specs if not spec.startswith(_EARLIER)], Path(scratch), settings)
         _claim(parts, recipe)
         flags = precompile(Path(scratch), settings.protocol) if any(u.standard_headers for u in units) else ()
         compiler = _Compiler(flags, settings.protocol)
@@ -95,7 +99,7 @@ def build_corpus(
                 _write_part(parts, number, compiler.results(pool, batch))
             compiler.remember(read_table(parts / f"{number:05}.parquet", ["name"])["name"].to_pylist())
             advance(start + len(batch), len(units))
-    summary, functions = _merge(parts)
+    summary, functions = _merge(earlier, parts)
     if not functions:
         shutil.rmtree(parts)  # or the failures would be found again when the sources are mended
         reasons = "; ".join(summary["failures"]) or "none was left after extraction"
@@ -109,6 +113,13 @@ def build_corpus(
     write_corpus(out, functions, manifest)
     shutil.rmtree(parts)
     return manifest
+
+
+def _earlier(spec: str, settings: Settings) -> Corpus:
+    corpus = Corpus(Path(spec.removeprefix(_EARLIER)))
+    if corpus.protocol is not settings.protocol:
+        raise InputError(f"{spec} is of protocol {corpus.protocol}, and this build of {settings.protocol}")
+    return corpus
 
 
 def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit]:
@@ -225,38 +236,40 @@ def _write_part(parts: Path, number: int, results: Iterable[UnitResult]) -> None
         ]
     write_table(parts / f"{number:05}.parquet", pa.Table.from_pylist(rows, schema=SCHEMA))
     with atomic(parts / f"{number:05}.json") as temporary:  # written last: it says that the part is whole
-        temporary.write_text(json.dumps({"failures": failures, "failed": failed, "too_large": too_large}))
+        temporary.write_text(json.dumps({"failures": failures, "failed_by_source": failed, "too_large": too_large}))
 
 
-def _merge(parts: Path) -> tuple[dict[str, Any], list[Function]]:
-    """All parts in order: each normal form once, each group in one split."""
-    seen: set[str] = set()
-    functions: list[Function] = []
-    duplicates = 0
-    failures: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    too_large = 0
-    for report in sorted(parts.glob("[0-9]*.json")):
-        counts = json.loads(report.read_text())
-        failures.update(counts["failures"])
-        failed.update(counts["failed"])
+def _merge(earlier: Iterable[Corpus], parts: Path) -> tuple[dict[str, Any], list[Function]]:
+    """Earlier corpora, then all parts in order: each normal form once, each group in one split."""
+    functions: dict[str, Function] = {}
+    total: dict[str, Counter[str]] = {"failures": Counter(), "failed_by_source": Counter()}
+    duplicates = too_large = 0
+
+    def add(counts: dict[str, Any], more: Iterable[Function]) -> None:
+        nonlocal duplicates, too_large
+        for key, counter in total.items():
+            counter.update(counts[key])
         too_large += counts["too_large"]
-        for row in read_table(report.with_suffix(".parquet")).to_pylist():
-            if row["id"] in seen:
-                duplicates += 1
-            else:
-                seen.add(row["id"])
-                functions.append(Function(**row))
-    splits = split_groups((f.source, f.group) for f in functions)
-    functions = [replace(f, split=splits[f.source, f.group]) for f in functions]
+        for function in more:
+            duplicates += function.id in functions
+            functions.setdefault(function.id, function)
+
+    for corpus in earlier:
+        duplicates += corpus.manifest["duplicates_removed"]
+        add(corpus.manifest, corpus.functions())
+    for report in sorted(parts.glob("[0-9]*.json")):
+        rows = read_table(report.with_suffix(".parquet")).to_pylist()
+        add(json.loads(report.read_text()), (Function(**row) for row in rows))
+    splits = split_groups((f.source, f.group) for f in functions.values())
+    result = [replace(f, split=splits[f.source, f.group]) for f in functions.values()]
     summary = {
-        "functions": len(functions),
-        "instructions": sum(f.instructions for f in functions),
-        "by_source": dict(Counter(f.source for f in functions)),
+        "functions": len(result),
+        "instructions": sum(f.instructions for f in result),
+        "by_source": dict(Counter(f.source for f in result)),
         "duplicates_removed": duplicates,
         "too_large": too_large,
-        "failed": sum(failed.values()),
-        "failed_by_source": dict(failed),
-        "failures": dict(failures.most_common(30)),
+        "failed": total["failed_by_source"].total(),
+        "failed_by_source": dict(total["failed_by_source"]),
+        "failures": dict(total["failures"].most_common(30)),
     }
-    return summary, functions
+    return summary, result

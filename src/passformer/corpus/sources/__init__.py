@@ -32,7 +32,7 @@ def read_spec(spec: str, workdir: Path) -> Sequence[Unit]:
     """
     kind, _, value = spec.partition(":")
     if kind not in KINDS or not value:
-        raise InputError(f"{spec!r} is no source: write KIND:VALUE, KIND one of {', '.join(KINDS)}")
+        raise InputError(f"{spec!r} is no source: write KIND:VALUE, KIND one of {', '.join(KINDS)}, corpus")
     importer: Importer = import_module(f"passformer.corpus.sources.{KINDS[kind]}").units
     units = importer(value, workdir)
     if not units:
