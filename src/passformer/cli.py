@@ -164,11 +164,11 @@ def corpus_build(
     from passformer.corpus.build import Settings, build_corpus, build_limits
     from passformer.llvm.protocol import Protocol
     from passformer.llvm.sandbox import Pool
-    from passformer.tables import print_manifest, track_progress
+    from passformer.tables import print_manifest, track_steps
 
     settings = Settings(Protocol(protocol.value), _counts(sample or []), seed)
-    with Pool(jobs, build_limits()) as pool, track_progress("compiling") as progress:
-        manifest = build_corpus(specs, out, pool, settings, progress)
+    with Pool(jobs, build_limits()) as pool, track_steps() as report:
+        manifest = build_corpus(specs, out, pool, settings, report)
     _emit(manifest, as_json, print_manifest)
 
 
@@ -226,14 +226,14 @@ def autotune(
     from passformer.autotune.tune import autotune as run
     from passformer.corpus.store import SPLITS, Corpus
     from passformer.llvm.sandbox import Limits
-    from passformer.tables import print_tuning, track_stages
+    from passformer.tables import print_tuning, track_steps
 
     settings = Settings(budget, sample, search_budget, search, tuple(split or SPLITS), str(lists or ""), seed)
     check_settings(settings)
     corpus = Corpus(directory)
     limits = Limits(cpu_seconds=5)
     chosen = local_engine(jobs, limits) if engine is EngineChoice.local else dask_engine(scheduler, limits)
-    with chosen as workers, track_stages() as report:
+    with chosen as workers, track_steps() as report:
         summary = run(corpus, directory / "tunings" / name, workers, settings, report)
     _emit(summary, as_json, print_tuning)
 
@@ -255,6 +255,33 @@ def coreset(
     _emit(make_coreset(Corpus(directory), folder, size, out or folder / "coreset.toml"), as_json, print_coreset)
 
 
+@app.command()
+def verify(
+    passes: Annotated[list[str] | None, typer.Option("--passes", help="A pass list; may be given again.")] = None,
+    coreset: Annotated[list[Path] | None, typer.Option(help="A coreset file; default: those that come along.")] = None,
+    each_pass: Annotated[bool, typer.Option("--each-pass", help="Every searched pass, alone and before -Oz.")] = False,
+    programs: Annotated[
+        list[str] | None, typer.Option(help="Programs to run, as KIND:VALUE; see docs/verify.md.", metavar="SPEC")
+    ] = None,
+    sample: Annotated[list[str] | None, typer.Option(help="KIND=N: take N programs of that kind at most.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where programs, verdicts and reproducers are kept.")] = None,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Run programs compiled with pass lists and compare what they do with how they behave without."""
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_verification, track_steps
+    from passformer.verify.sources import DEFAULT
+    from passformer.verify.verify import Settings, chosen_lists, verify_lists, working_folder
+
+    lists = chosen_lists(passes or [], coreset or [], each_pass)
+    settings = Settings(tuple(programs or DEFAULT), _counts(sample or []), seed)
+    with working_folder(out) as folder, Pool(jobs) as pool, track_steps() as report:
+        result = verify_lists(lists, folder, pool, settings, report)
+    _emit(result, as_json, print_verification)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[
@@ -267,10 +294,10 @@ def bench_compile(
 ) -> None:
     """Compare evaluation in process with spawning opt: same functions, same lists, one run, one core each."""
     from passformer.bench.compile import bench_compile as run
-    from passformer.tables import print_bench, track_count
+    from passformer.tables import print_bench, track_steps
 
-    with track_count("spawning opt", num_functions) as advance:
-        result = run(functions, num_functions, num_lists, seed, advance)
+    with track_steps() as report:
+        result = run(functions, num_functions, num_lists, seed, report)
     _emit(result, as_json, print_bench)
 
 

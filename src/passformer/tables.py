@@ -3,15 +3,24 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
+from passformer.llvm.progress import Report
 from passformer.optimize import Optimized
 
 T = TypeVar("T")
@@ -155,6 +164,26 @@ def print_coreset(result: dict[str, Any]) -> None:
     print(f"written to {result['file']}")
 
 
+def print_verification(result: dict[str, Any]) -> None:
+    """What ran, and what behaved otherwise."""
+    table = Table(title=f"differential testing, LLVM {result['llvm']}", title_justify="left")
+    for header in ("pass list", "programs", "runs", "different", "LLVM failed"):
+        table.add_column(header, justify="left" if header == "pass list" else "right", overflow="fold")
+    for row in result["records"]:
+        wrong = Text(str(row["miscompiles"]), style="red" if row["miscompiles"] else "green")
+        table.add_row(row["pass_list"], f"{row['programs']:,}", f"{row['runs']:,}", wrong, str(row["failures"]))
+    console = Console()
+    console.print(table)
+    sources = ", ".join(f"{count:,} {source}" for source, count in result["by_source"].items())
+    console.print(
+        f"{result['runs']:,} runs of {result['programs']:,} programs ({sources}); {result['left_out']:,} left out; "
+        f"{result['miscompiles']:,} behaved otherwise",
+        highlight=False,
+    )
+    for name, pass_list in result["reproducers"].items():
+        console.print(Text(f"{pass_list}: {result['folder']}/reproducers/{name}/run.sh"), soft_wrap=True)
+
+
 def print_bench(result: dict[str, Any]) -> None:
     """The result of `bench compile`."""
     title = f"{result['functions']} functions x {result['lists']} lists, LLVM {result['llvm']}"
@@ -172,76 +201,49 @@ def print_bench(result: dict[str, Any]) -> None:
 
 def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """The items, with a progress bar on stderr once it is worth one."""
-    with track_count(label, total) as advance:
-        for item in items:
+    with track_steps() as report:
+        for done, item in enumerate(items, 1):
             yield item
-            advance(1)
+            report(label, done, total)
 
 
 @contextlib.contextmanager
-def track_count(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of finished items; bar, rate and time left, or plain lines off a terminal."""
+def track_steps() -> Iterator[Report]:
+    """Progress of a job of one or several steps on stderr: bar, rate and time left, or plain lines off a terminal.
+
+    A step that goes on from earlier work calls first with what was done then, which does not count for its rate.
+    """
     if not sys.stderr.isatty():
-        yield _plain_lines(label, total)
+        yield _PlainLines().report
         return
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(label, total=total)
-        yield lambda count: progress.advance(bar, count)
+        bars: dict[str, TaskID] = {}
 
-
-@contextlib.contextmanager
-def track_stages() -> Iterator[Callable[[str, int, int, float], None]]:
-    """Progress of a job of several stages: a function to call with (stage, done, total, improvement in percent)."""
-    with contextlib.ExitStack() as stack:
-        current = ""
-        last = 0
-        advance: Callable[[int], None] | None = None
-
-        def report(stage: str, done: int, total: int, improvement: float) -> None:
-            nonlocal current, advance, last
-            if stage != current or advance is None:
-                stack.close()
-                current, last = stage, done - 1
-                advance = stack.enter_context(track_count(f"{stage} {improvement:.2f} %", total))
-            advance(done - last)
-            last = done
+        def report(step: str, done: int, total: int) -> None:
+            name = step.partition(": ")[0]
+            if name not in bars:
+                bars[name] = progress.add_task(step, total=total, completed=done)
+            progress.update(bars[name], completed=done, total=total, description=step)
 
         yield report
 
 
-@contextlib.contextmanager
-def track_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Like `track_count` for a job that learns its total late: a function to call with (done, total)."""
-    with contextlib.ExitStack() as stack:
-        advance: Callable[[int], None] | None = None
-        last = 0
+class _PlainLines:
+    """A line a step every ten seconds; the rate is that since the line before."""
 
-        def progress(done: int, total: int) -> None:
-            nonlocal advance, last
-            if advance is None:
-                advance = stack.enter_context(track_count(label, total))
-            advance(done - last)
-            last = done
+    def __init__(self, every_seconds: float = 10.0) -> None:
+        self._every = every_seconds
+        self._last: dict[str, tuple[float, int]] = {}
 
-        yield progress
-
-
-def _plain_lines(label: str, total: int, every_seconds: float = 10.0) -> Callable[[int], None]:
-    started = last = time.monotonic()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done, last
-        done += count
-        now = time.monotonic()
-        if now - last >= every_seconds:
-            last = now
-            rate = done / (now - started)
+    def report(self, step: str, done: int, total: int) -> None:
+        name, now = step.partition(": ")[0], time.monotonic()
+        then, before = self._last.setdefault(name, (now, done))
+        if now - then >= self._every and done > before:
+            self._last[name] = now, done
+            rate = (done - before) / (now - then)
             left = (total - done) / rate
-            print(f"{label}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
-
-    return advance
+            print(f"{step}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 class _Rate(ProgressColumn):

@@ -184,7 +184,7 @@ from passformer.llvm.sandbox import Pool
 
 build.UNITS_PER_PART = 3
 with Pool(2) as pool:
-    build.build_corpus([sys.argv[1]], Path(sys.argv[2]), pool, advance=lambda done, total: time.sleep(1))
+    build.build_corpus([sys.argv[1]], Path(sys.argv[2]), pool, report=lambda *progress: time.sleep(1))
 """
 
 
@@ -219,7 +219,7 @@ def test_a_killed_build_goes_on_to_the_same_corpus(tmp_path, pool):
     before = first.stat().st_mtime_ns
     finished = []
     resumed = build_corpus(
-        [spec], tmp_path / "killed", pool, advance=lambda *_: finished.append(first.stat().st_mtime_ns)
+        [spec], tmp_path / "killed", pool, report=lambda *_: finished.append(first.stat().st_mtime_ns)
     )
     assert set(finished) == {before} and len(finished) == 3  # the finished part was not built again
     assert resumed == whole and whole["functions"] > 20

@@ -33,15 +33,13 @@ from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ, PassList, pass_pipeline
+from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Sandbox
 
 STAGES = ("search", "select", "broadcast")
 CANDIDATES_PER_LIST = 4
 """How many winners stage 2 runs on the sample for each list that stage 3 is to try."""
-
-Report = Callable[[str, int, int, float], None]
-"""Told of progress: stage, finished, total, improvement in percent so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def try_lists_one(sandbox: Sandbox, job: ListsJob) -> dict[str, Any]:
 
 
 def autotune(
-    corpus: Corpus, folder: Path, engine: Engine, settings: Settings, report: Report = lambda *progress: None
+    corpus: Corpus, folder: Path, engine: Engine, settings: Settings, report: Report = silent
 ) -> dict[str, Any]:
     """Run or resume all stages; results lie in `folder`. Returns the summary, at once where the run is finished.
 
@@ -211,7 +209,7 @@ def _run_stage(
         journal.append(record)
         baseline, best = baseline + record["baseline"], best + record["best"]
         compilations += record["compilations"]
-        report(stage, len(journal.done), total, _improvement(baseline, best))
+        report(f"{stage}: {_improvement(baseline, best):.2f} %", len(journal.done), total)
     return compilations
 
 

@@ -3,7 +3,6 @@
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -18,19 +17,19 @@ from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import C_SUFFIXES, IR_SUFFIXES, load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import pass_pipeline
+from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Failure, Sandbox
 
 
 def bench_compile(
-    folder: Path | None, num_functions: int, num_lists: int, seed: int, advance: Callable[[int], None] = lambda n: None
+    folder: Path | None, num_functions: int, num_lists: int, seed: int, report: Report = silent
 ) -> dict[str, Any]:
     """Evaluations a second of three ways, and the ratio of the first to the last.
 
     In process: by the table of results by IR state, as the autotuner works, in the sandbox, with verification, counting
     and the way to the worker and back. `whole`: the same without the table, each list run from its beginning.
     Spawned: `opt -passes=LIST module.bc -o /dev/null`, which verifies too but need not count: what a script would do
-    at the very least. The three take turns function by function, so that they see the same machine. `advance` is
-    called after each function.
+    at the very least. The three take turns function by function, so that they see the same machine.
     """
     toolchain = find_toolchain()
     opt = toolchain.tool("opt")
@@ -43,7 +42,7 @@ def bench_compile(
     with Sandbox() as sandbox, tempfile.TemporaryDirectory() as scratch:
         functions = load_functions(sandbox, folder, num_functions)
         file = Path(scratch) / "function.bc"
-        for function in functions:
+        for done, function in enumerate(functions, 1):
             counts = {}
             for way, evaluator in (("table", explorer), ("whole", whole_runner)):
                 started = time.perf_counter()
@@ -58,7 +57,7 @@ def bench_compile(
                 passes = f"-passes={','.join(pipelines)}"
                 subprocess.run([opt, passes, file, "-o", "/dev/null"], stderr=subprocess.DEVNULL)
             seconds["spawned"] += time.perf_counter() - started
-            advance(1)
+            report("spawning opt", done, len(functions))
         version = sandbox.version()["version"]
     evaluations = len(functions) * len(lists)
     return {

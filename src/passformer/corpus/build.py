@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from passformer.corpus.unit import Unit
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import compile_to_bitcode
 from passformer.llvm.measure import ModuleFacts, read_module
+from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
 
@@ -73,9 +74,9 @@ def build_corpus(
     out: Path,
     pool: Pool,
     settings: Settings = Settings(),
-    advance: Callable[[int, int], None] = lambda done, total: None,
+    report: Report = silent,
 ) -> dict[str, Any]:
-    """Build into `out`; returns the manifest. `advance(done, total)` is told of finished units."""
+    """Build into `out`; returns the manifest."""
     make_folder(out)
     if (out / "corpus.json").exists():
         raise InputError(f"{out} holds a finished corpus: choose another --out, or remove it first")
@@ -98,7 +99,7 @@ def build_corpus(
             if not (parts / f"{number:05}.json").exists():
                 _write_part(parts, number, compiler.results(pool, batch))
             compiler.remember(read_table(parts / f"{number:05}.parquet", ["name"])["name"].to_pylist())
-            advance(start + len(batch), len(units))
+            report("compiling", start + len(batch), len(units))
     summary, functions = _merge(earlier, parts)
     if not functions:
         shutil.rmtree(parts)  # or the failures would be found again when the sources are mended
@@ -257,9 +258,9 @@ def _merge(earlier: Iterable[Corpus], parts: Path) -> tuple[dict[str, Any], list
     for corpus in earlier:
         duplicates += corpus.manifest["duplicates_removed"]
         add(corpus.manifest, corpus.functions())
-    for report in sorted(parts.glob("[0-9]*.json")):
-        rows = read_table(report.with_suffix(".parquet")).to_pylist()
-        add(json.loads(report.read_text()), (Function(**row) for row in rows))
+    for counts in sorted(parts.glob("[0-9]*.json")):
+        rows = read_table(counts.with_suffix(".parquet")).to_pylist()
+        add(json.loads(counts.read_text()), (Function(**row) for row in rows))
     splits = split_groups((f.source, f.group) for f in functions.values())
     result = [replace(f, split=splits[f.source, f.group]) for f in functions.values()]
     summary = {

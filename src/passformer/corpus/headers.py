@@ -11,6 +11,7 @@ from passformer.llvm.locate import find_toolchain
 from passformer.llvm.protocol import Protocol, front_end_flags
 
 STANDARD = "-std=gnu++17"
+_STAND_IN = Path("bits", "stdc++.h")
 # fmt: off
 _HEADERS = (
     "algorithm", "array", "bitset", "cassert", "cctype", "cerrno", "cfloat", "chrono", "climits", "cmath", "complex",
@@ -26,15 +27,22 @@ template <class T> T __gcd(T a, T b) { while (b) { T rest = a % b; a = b; b = re
 """What old programs take for granted: a function that C++14 removed, and a helper of libstdc++."""
 
 
-def precompile(folder: Path, protocol: Protocol) -> tuple[str, ...]:
-    """Write and precompile the header into `folder`; returns the clang flags that use it."""
-    header = folder / "bits" / "stdc++.h"
+def write_standard_header(folder: Path) -> tuple[str, ...]:
+    """Write our `bits/stdc++.h` into `folder`; returns the clang flags that make `#include` find it."""
+    header = folder / _STAND_IN
     header.parent.mkdir(parents=True, exist_ok=True)
     header.write_text("#pragma once\n" + "".join(f"#include <{name}>\n" for name in _HEADERS) + _ASSUMED)
+    return ("-I", str(folder))
+
+
+def precompile(folder: Path, protocol: Protocol) -> tuple[str, ...]:
+    """Write and precompile the header into `folder`; returns the clang flags that use it."""
+    flags = write_standard_header(folder)
+    header = folder / _STAND_IN
     output = folder / f"{protocol}.pch"
     clang = str(find_toolchain().clang)
     command = [clang, "-x", "c++-header", STANDARD, *front_end_flags(protocol), "-w", str(header)]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True)
     if done.returncode:
         raise CompilerError(f"the C++ standard headers cannot be precompiled: {done.stderr.strip()[:500]}")
-    return ("-I", str(folder), "-include-pch", str(output))
+    return (*flags, "-include-pch", str(output))

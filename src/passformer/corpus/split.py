@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from passformer.corpus.store import Split
 
-VALIDATION_SHARE, TEST_SHARE = 0.03, 0.04
+VALIDATION_SHARE, TEST_SHARE = 0.02, 0.025
 _LARGEST_HELD_OUT = 0.34
 
 

@@ -1,0 +1,215 @@
+"""From candidates to programs: only what runs clean, and the same under every reference, can convict a pass list.
+
+References: clang -O0 with uninitialised variables filled with a pattern (and fresh memory not zero), -Oz as it is, and
+clang -O1 with AddressSanitizer and UndefinedBehaviorSanitizer, all on every input, -Oz twice. A candidate on which
+they differ has undefined or unspecified behaviour (or takes too long) and is left out, with its reason.
+"""
+
+import json
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.headers import write_standard_header
+from passformer.corpus.store import read_table, write_table
+from passformer.llvm.errors import InputError, PassformerError
+from passformer.llvm.frontend import CLANG_SECONDS, compile_to_bitcode
+from passformer.llvm.locate import find_toolchain
+from passformer.llvm.measure import ModuleFacts, read_module
+from passformer.llvm.passlist import OZ
+from passformer.llvm.progress import Report, silent
+from passformer.llvm.protocol import Protocol
+from passformer.llvm.sandbox import Failure, Pool, Sandbox
+from passformer.verify.check import Case, checker, compile_object
+from passformer.verify.execute import RunLimits, link_command, link_flags, run_program
+from passformer.verify.program import PROGRAM_SCHEMA, TIMEOUT, Candidate, Outcome, Program, program_of
+
+CANDIDATES_PER_PART = 64
+MAX_INPUTS = 4
+"""Command lines per program; more would spend time on little else."""
+SLOWEST = 1.0
+"""CPU-seconds; a program that takes longer under a reference is left out."""
+_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g0")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A way to build a candidate with clang, and to run it."""
+
+    name: str
+    flags: tuple[str, ...]
+    limits: RunLimits
+
+
+REFERENCES = (
+    Reference("-O0 with a pattern", ("-O0", "-ftrivial-auto-var-init=pattern"), RunLimits(SLOWEST)),
+    Reference("sanitizers", ("-O1", *_SANITIZERS), RunLimits(10 * SLOWEST, memory_mib=None)),
+)
+
+
+def prepare(
+    candidates: Sequence[Candidate],
+    folder: Path,
+    pool: Pool,
+    report: Report = silent,
+) -> tuple[list[Program], dict[str, int]]:
+    """(programs, how many candidates were left out by reason). Finished parts in `folder` are not done again.
+
+    Raises InputError where `folder` holds other candidates.
+    """
+    make_folder(folder)
+    _claim(folder / "candidates.json", [[c.source, c.name] for c in candidates])
+    with tempfile.TemporaryDirectory(prefix="passformer-") as headers:
+        flags = write_standard_header(Path(headers))
+        candidates = [replace(c, flags=(*flags, *c.flags)) if c.language == "c++" else c for c in candidates]
+        return _prepare_parts(candidates, folder, pool, report)
+
+
+def _prepare_parts(
+    candidates: Sequence[Candidate], folder: Path, pool: Pool, report: Report
+) -> tuple[list[Program], dict[str, int]]:
+    programs: list[Program] = []
+    left_out: Counter[str] = Counter()
+    for number, start in enumerate(range(0, len(candidates), CANDIDATES_PER_PART)):
+        batch = candidates[start : start + CANDIDATES_PER_PART]
+        part = folder / f"programs-{number:05}.parquet"
+        if not part.exists():
+            _write_part(part, list(pool.map(prepare_one, batch)))
+        programs += map(program_of, read_table(part).to_pylist())
+        left_out.update(json.loads(part.with_suffix(".json").read_text()))
+        report("preparing programs", start + len(batch), len(candidates))
+    return programs, dict(left_out)
+
+
+def prepare_one(sandbox: Sandbox, candidate: Candidate) -> Program | str:
+    """The program, or why the candidate is left out."""
+    try:
+        return _prepared(sandbox, candidate)
+    except _LeftOut as reason:
+        return f"{candidate.source}: {reason}"
+    except (PassformerError, OSError) as error:
+        return f"{candidate.source}: does not compile: {_first_error(str(error))}"
+
+
+class _LeftOut(Exception):
+    """Why a candidate is no program."""
+
+
+def _prepared(sandbox: Sandbox, candidate: Candidate) -> Program:
+    code = candidate.code()
+    inputs = candidate.inputs[:MAX_INPUTS]
+    companion = _companion(sandbox, candidate)
+    bitcode = compile_to_bitcode(code, ["-w", *candidate.flags], Protocol.CLANG, candidate.language)
+    facts = sandbox.call(read_module, (bitcode, Protocol.CLANG))
+    if isinstance(facts, Failure):
+        raise _LeftOut(str(facts))
+    outcomes, slowest = _reference_outcomes(candidate, code, companion, inputs)
+    if not any(outcome.stdout for outcome in outcomes) and not any(outcome.status for outcome in outcomes):
+        raise _LeftOut("prints nothing")
+    program = Program(
+        source=candidate.source,
+        name=candidate.name,
+        language=candidate.language,
+        ir=facts.bitcode,
+        instructions=sum(f.num_instructions for f in facts.functions),
+        companion=companion,
+        inputs=inputs,
+        expected=outcomes,
+        cpu_seconds=slowest,
+    )
+    oz = OZ.pipeline(find_toolchain().major)
+    case = Case(program, link_command(candidate.language), compile_object)
+    for verdict in sandbox.map(checker, case, [oz, oz]):
+        if isinstance(verdict, Failure) or verdict.difference:
+            raise _LeftOut("-Oz and -O0 with a pattern differ")
+    return program
+
+
+def _reference_outcomes(
+    candidate: Candidate, code: bytes, companion: bytes, inputs: Sequence[tuple[str, ...]]
+) -> tuple[tuple[Outcome, ...], float]:
+    """(outcome of each input under all references, CPU-seconds of the slowest plain run)."""
+    agreed: tuple[Outcome, ...] = ()
+    slowest = 0.0
+    with tempfile.TemporaryDirectory(prefix="passformer-verify-") as name:
+        folder = Path(name)
+        (folder / "companion.o").write_bytes(companion)
+        for reference in REFERENCES:
+            executable = folder / "program"
+            _build(candidate, code, reference, executable, [folder / "companion.o"] if companion else [])
+            runs = [run_program(executable, arguments, reference.limits) for arguments in inputs]
+            outcomes = tuple(outcome for outcome, _ in runs)
+            if any(outcome.status == TIMEOUT for outcome in outcomes):
+                raise _LeftOut(f"takes too long or writes too much under {reference.name}")
+            if any(outcome.status < 0 for outcome in outcomes):
+                raise _LeftOut(f"is ended by a signal under {reference.name}")
+            if agreed and outcomes != agreed:
+                raise _LeftOut(f"{REFERENCES[0].name} and {reference.name} differ")
+            if not agreed:
+                agreed, slowest = outcomes, max(seconds for _, seconds in runs)
+    return agreed, slowest
+
+
+def _build(candidate: Candidate, code: bytes, reference: Reference, executable: Path, objects: Sequence[Path]) -> None:
+    driver = ["--driver-mode=g++"] if candidate.language == "c++" else []
+    command = [str(find_toolchain().clang), *driver, "-w", *candidate.flags, *reference.flags, *link_flags()]
+    command += ["-x", candidate.language, "-", "-x", "none", *map(str, objects), "-o", str(executable), "-lm"]
+    try:
+        done = subprocess.run(command, input=code, capture_output=True, timeout=CLANG_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise _LeftOut("takes too long to compile") from None
+    if done.returncode:
+        reason = _first_error(done.stderr.decode(errors="replace"))
+        raise _LeftOut(f"cannot be built for {reference.name}: {reason}")
+
+
+def _companion(sandbox: Sandbox, candidate: Candidate) -> bytes:
+    """The object file of the candidate's second source, unoptimised, with all but one function made internal."""
+    if candidate.reference is None:
+        return b""
+    bitcode = compile_to_bitcode(candidate.reference(), ["-w", *candidate.flags], Protocol.CLANG, candidate.language)
+    facts = sandbox.call(read_module, (bitcode, Protocol.CLANG))
+    if not isinstance(facts, ModuleFacts):
+        raise _LeftOut(str(facts))
+    name = next((f.name for f in facts.functions if candidate.reference_function in f.name), None)
+    if name is None:
+        raise _LeftOut(f"defines no {candidate.reference_function}")
+    data = sandbox.call(_emit_internalised, (facts.bitcode, name))
+    if isinstance(data, Failure):
+        raise _LeftOut(str(data))
+    return data
+
+
+def _emit_internalised(request: tuple[bytes, str]) -> bytes:
+    from passformer.llvm.module import Module  # in a worker
+
+    ir, name = request
+    with Module.parse(ir) as module:
+        return compile_object(module, f"internalize<preserve-gv={name}>")
+
+
+def _first_error(message: str) -> str:
+    lines = [line for line in message.splitlines() if "error:" in line] or message.splitlines() or [""]
+    return lines[0].rpartition("error: ")[2][:100]
+
+
+def _claim(file: Path, wanted: list[list[str]]) -> None:
+    if not file.exists():
+        with atomic(file) as temporary:
+            temporary.write_text(json.dumps(wanted))
+    elif json.loads(file.read_text()) != wanted:
+        raise InputError(f"{file.parent} was prepared for other programs: choose another folder, or remove it")
+
+
+def _write_part(part: Path, results: Sequence[Program | str]) -> None:
+    rows: list[dict[str, Any]] = [asdict(r) for r in results if isinstance(r, Program)]
+    with atomic(part.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(Counter(r for r in results if isinstance(r, str))))
+    write_table(part, pa.Table.from_pylist(rows, schema=PROGRAM_SCHEMA))  # last: it says that the part is whole
