@@ -197,6 +197,9 @@ class EngineChoice(StrEnum):
     dask = "dask"
 
 
+Record = Annotated[
+    Path | None, typer.Option(help="Take only pass lists that this record.json of `passformer verify` admits.")
+]
 RunName = Annotated[str, typer.Option("--name", help="Name of the tuning run; its files lie in DIR/tunings/NAME.")]
 
 
@@ -244,15 +247,38 @@ def coreset(
     size: Annotated[int, typer.Option(min=1, help="How many lists.")] = 10,
     out: Annotated[Path | None, typer.Option(help="The coreset file; default: DIR/tunings/NAME/coreset.toml.")] = None,
     name: RunName = "default",
+    verified: Record = None,
     as_json: Json = False,
 ) -> None:
-    """Choose the few pass lists that together cover most of the gain of a tuning run."""
+    """Choose the few pass lists that together cover most of the gain of a tuning run.
+
+    Without --verified, their results are not known to behave as the source says.
+    """
     from passformer.autotune.select import make_coreset
     from passformer.corpus.store import Corpus
     from passformer.tables import print_coreset
 
     folder = directory / "tunings" / name
-    _emit(make_coreset(Corpus(directory), folder, size, out or folder / "coreset.toml"), as_json, print_coreset)
+    _emit(
+        make_coreset(Corpus(directory), folder, size, out or folder / "coreset.toml", verified), as_json, print_coreset
+    )
+
+
+@app.command()
+def labels(
+    directory: Directory,
+    name: Annotated[list[str] | None, typer.Option(help="Tuning runs to take into account; default: default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: DIR/labels.parquet.")] = None,
+    verified: Record = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Give every tuned function the one pass list that a model is to learn for it."""
+    from passformer.autotune.labels import write_labels
+    from passformer.tables import print_labels
+
+    folders = [directory / "tunings" / run for run in name or ["default"]]
+    _emit(write_labels(folders, out or directory / "labels.parquet", verified, seed), as_json, print_labels)
 
 
 @app.command()

@@ -161,7 +161,16 @@ def print_coreset(result: dict[str, Any]) -> None:
     for number, row in enumerate(result["lists"], 1):
         table.add_row(str(number), row["pass_list"], f"{row['improvement']:.2f} %")
     Console().print(table)
-    print(f"written to {result['file']}")
+    print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
+
+
+def print_labels(result: dict[str, Any]) -> None:
+    """How many functions have which labels."""
+    print(
+        f"{result['functions']:,} functions, {result['improved']:,} with a list that beats -Oz; entropy of these labels:"
+        f" {result['entropy_before']:.2f} bits drawn from the best lists, {result['entropy_after']:.2f} bits canonical"
+    )
+    print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
 
 
 def print_verification(result: dict[str, Any]) -> None:

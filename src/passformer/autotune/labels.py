@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from passformer.autotune.tunings import read_tunings
+from passformer.autotune.verified import read_record
 from passformer.corpus.store import write_table
 from passformer.llvm.passlist import OZ, PassList
 
@@ -23,16 +24,19 @@ LABEL_SCHEMA = pa.schema(
 Codes = npt.NDArray[np.int64]
 
 
-def write_labels(folders: Sequence[Path], out: Path, seed: int = 0) -> dict[str, Any]:
+def write_labels(folders: Sequence[Path], out: Path, record: Path | None = None, seed: int = 0) -> dict[str, Any]:
     """Labels of all functions of the tuning runs in `folders`, as Parquet; returns counts and entropies.
 
     `entropy_before` is that of labels drawn at random from the lists that reach the best count, as independent searches
-    would find them. A list with a pass that is not searched (any more, see the catalog) labels nothing.
+    would find them. A list with a pass that is not searched (any more, see the catalog), or that a `record` of `verify`
+    does not admit, labels nothing.
     """
     table = read_tunings(folders)
     table = table.filter(pc.is_valid(table["count"]))
     names = table["pass_list"].chunk(0).dictionary.to_pylist()
-    admitted = np.array([PassList.parse(name).searched for name in names])
+    verified = read_record(record) if record else None
+    pass_lists = [PassList.parse(name) for name in names]
+    admitted = np.array([p.searched and (not verified or verified.admits(p)) for p in pass_lists])
     table = table.filter(pa.array(admitted[table["pass_list"].chunk(0).indices.to_numpy()])).sort_by("function_id")
     ids = table["function_id"].combine_chunks()
     starts = np.flatnonzero(np.append(True, pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)))
@@ -62,6 +66,7 @@ def write_labels(folders: Sequence[Path], out: Path, seed: int = 0) -> dict[str,
         "distinct_after": len(np.unique(labels[improved])),
         "entropy_before": entropy(drawn[improved]),
         "entropy_after": entropy(labels[improved]),
+        "verified": verified is not None,
         "file": str(out),
     }
 

@@ -7,18 +7,23 @@ from typing import Any
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
 from passformer.autotune.tunings import read_tunings, to_matrix
+from passformer.autotune.verified import read_record, record_beside
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
 
 
-def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path) -> dict[str, Any]:
+def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Path | None = None) -> dict[str, Any]:
     """The `size` lists of the run in `folder` that cover most of its gain, in greedy order, written to `out`.
 
     Lists are chosen on the functions of train (on all where none is), the improvement is that on all functions tuned.
+    With a `record` of `verify` only lists that it admits are chosen, and what it says of them is written beside `out`.
     """
     started = time.perf_counter()
+    verified = read_record(record) if record else None
     matrix = to_matrix(read_tunings([folder]))
-    baseline, counts = matrix.baseline, matrix.counts
+    admitted = [i for i, p in enumerate(matrix.pass_lists) if p.searched and (not verified or verified.admits(p))]
+    pass_lists = [matrix.pass_lists[i] for i in admitted]
+    baseline, counts = matrix.baseline, matrix.counts[:, admitted]
     splits = corpus.columns(["id", "split"]).to_pydict()
     train = {id_ for id_, split in zip(splits["id"], splits["split"], strict=True) if split == "train"}
     chosen_on = [i for i, id_ in enumerate(matrix.function_ids) if id_ in train] or list(range(len(baseline)))
@@ -29,11 +34,14 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path) -> dict[str
         corpus.protocol,
         "instructions",
         f"passformer coreset --size {size}, on {len(chosen_on)} functions",
-        tuple(matrix.pass_lists[i] for i in order),
+        tuple(pass_lists[i] for i in order),
         tuple(improvements),
     )
     with atomic(out) as temporary:
         temporary.write_text(coreset.to_toml())
+    if verified:
+        with atomic(record_beside(out)) as temporary:
+            temporary.write_text(verified.of(coreset.pass_lists).to_json())
     return {
         "functions": len(baseline),
         "compilations": 0,
@@ -44,5 +52,6 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path) -> dict[str
         ],
         "crashes": 0,
         "seconds": time.perf_counter() - started,
+        "verified": verified is not None,
         "file": str(out),
     }

@@ -20,26 +20,21 @@ import pyarrow as pa
 
 from passformer.corpus.extract import Extracted, extractor
 from passformer.corpus.files import atomic, make_folder
-from passformer.corpus.headers import STANDARD, precompile
+from passformer.corpus.headers import precompile
 from passformer.corpus.sources import read_spec
 from passformer.corpus.split import split_groups
 from passformer.corpus.store import SCHEMA, Corpus, Function, read_table, write_corpus, write_table
-from passformer.corpus.unit import Unit
+from passformer.corpus.unit import LENIENT_C, Unit
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import compile_to_bitcode
 from passformer.llvm.measure import ModuleFacts, read_module
 from passformer.llvm.progress import Report, silent
-from passformer.llvm.protocol import Protocol
+from passformer.llvm.protocol import Protocol, front_end_flags
 from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
 
 UNITS_PER_PART = 256
 MAX_INSTRUCTIONS = 2_000
 """Larger functions are left out: they cost hundreds of times the median to tune, and no prompt holds them."""
-_LENIENT = tuple(
-    f"-Wno-{error}"
-    for error in ("implicit-int", "implicit-function-declaration", "int-conversion", "incompatible-pointer-types")
-)
-"""What C compilers took for fifty years and clang refuses since version 16."""
 _EARLIER = "corpus:"
 _STANDARD_LIBRARY = ("_ZNSt", "_ZNKSt", "_ZSt", "_ZN9__gnu_cxx")
 
@@ -92,7 +87,9 @@ def build_corpus(
     with tempfile.TemporaryDirectory(prefix="passformer-") as scratch:
         units = _units([spec for spec in specs if not spec.startswith(_EARLIER)], Path(scratch), settings)
         _claim(parts, recipe)
-        flags = precompile(Path(scratch), settings.protocol) if any(u.standard_headers for u in units) else ()
+        flags: tuple[str, ...] = ()
+        if any(unit.standard_headers for unit in units):
+            flags = precompile(Path(scratch), front_end_flags(settings.protocol))
         compiler = _Compiler(flags, settings.protocol)
         for number, start in enumerate(range(0, len(units), UNITS_PER_PART)):
             batch = units[start : start + UNITS_PER_PART]
@@ -186,9 +183,9 @@ class _Compiler:
         code = unit.code if isinstance(unit.code, Path) else unit.code()
         if unit.language == "ir":
             return code.read_bytes() if isinstance(code, Path) else code
-        flags = ["-w", *(_LENIENT if unit.language == "c" else ()), *unit.flags]
+        flags = ["-w", *(LENIENT_C if unit.language == "c" else ()), *unit.flags]
         if unit.language == "c++" and unit.standard_headers:
-            flags += [STANDARD, *self._standard_headers]
+            flags += self._standard_headers
         return compile_to_bitcode(code, flags, self._protocol, unit.language, unit.folder)
 
 

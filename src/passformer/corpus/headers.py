@@ -3,12 +3,13 @@
 `bits/stdc++.h` is a header of libstdc++ alone, which many programs include all the same; ours stands in for it.
 """
 
+import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from passformer.llvm.errors import CompilerError
 from passformer.llvm.locate import find_toolchain
-from passformer.llvm.protocol import Protocol, front_end_flags
 
 STANDARD = "-std=gnu++17"
 _STAND_IN = Path("bits", "stdc++.h")
@@ -31,18 +32,22 @@ def write_standard_header(folder: Path) -> tuple[str, ...]:
     """Write our `bits/stdc++.h` into `folder`; returns the clang flags that make `#include` find it."""
     header = folder / _STAND_IN
     header.parent.mkdir(parents=True, exist_ok=True)
-    header.write_text("#pragma once\n" + "".join(f"#include <{name}>\n" for name in _HEADERS) + _ASSUMED)
+    if not header.exists():  # writing it again would make what was precompiled out of date
+        header.write_text("#pragma once\n" + "".join(f"#include <{name}>\n" for name in _HEADERS) + _ASSUMED)
     return ("-I", str(folder))
 
 
-def precompile(folder: Path, protocol: Protocol) -> tuple[str, ...]:
-    """Write and precompile the header into `folder`; returns the clang flags that use it."""
-    flags = write_standard_header(folder)
+def precompile(folder: Path, flags: Sequence[str]) -> tuple[str, ...]:
+    """Write the header into `folder` and precompile it for code that is compiled with `flags`.
+
+    Returns the clang flags that use it, `STANDARD` among them.
+    """
+    found = write_standard_header(folder)
     header = folder / _STAND_IN
-    output = folder / f"{protocol}.pch"
+    output = folder / f"{hashlib.blake2b(repr(flags).encode(), digest_size=6).hexdigest()}.pch"
     clang = str(find_toolchain().clang)
-    command = [clang, "-x", "c++-header", STANDARD, *front_end_flags(protocol), "-w", str(header)]
+    command = [clang, "-x", "c++-header", STANDARD, *flags, "-w", str(header)]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, text=True)
     if done.returncode:
         raise CompilerError(f"the C++ standard headers cannot be precompiled: {done.stderr.strip()[:500]}")
-    return (*flags, "-include-pch", str(output))
+    return (STANDARD, *found, "-include-pch", str(output))

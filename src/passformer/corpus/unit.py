@@ -4,6 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+LENIENT_C = tuple(
+    f"-Wno-{error}"
+    for error in ("implicit-int", "implicit-function-declaration", "int-conversion", "incompatible-pointer-types")
+)
+"""What C compilers took for fifty years and clang refuses since version 16."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -9,23 +9,25 @@ import json
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from passformer.corpus.files import atomic, make_folder
-from passformer.corpus.headers import write_standard_header
+from passformer.corpus.headers import precompile
 from passformer.corpus.store import read_table, write_table
+from passformer.corpus.unit import LENIENT_C
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import CLANG_SECONDS, compile_to_bitcode
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import ModuleFacts, read_module
 from passformer.llvm.passlist import OZ
 from passformer.llvm.progress import Report, silent
-from passformer.llvm.protocol import Protocol
+from passformer.llvm.protocol import Protocol, front_end_flags
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.verify.check import Case, checker, compile_object
 from passformer.verify.execute import RunLimits, link_command, link_flags, run_program
@@ -54,6 +56,11 @@ REFERENCES = (
 )
 
 
+_UNOPTIMISED = front_end_flags(Protocol.CLANG)
+Headers = Mapping[tuple[str, ...], tuple[str, ...]]
+"""Flags of a build -> those that make the precompiled C++ standard library visible in it."""
+
+
 def prepare(
     candidates: Sequence[Candidate],
     folder: Path,
@@ -67,13 +74,14 @@ def prepare(
     make_folder(folder)
     _claim(folder / "candidates.json", [[c.source, c.name] for c in candidates])
     with tempfile.TemporaryDirectory(prefix="passformer-") as headers:
-        flags = write_standard_header(Path(headers))
-        candidates = [replace(c, flags=(*flags, *c.flags)) if c.language == "c++" else c for c in candidates]
-        return _prepare_parts(candidates, folder, pool, report)
+        flags: Headers = {}
+        if any(c.language == "c++" for c in candidates):
+            flags = {f: precompile(Path(headers), f) for f in (_UNOPTIMISED, *(r.flags for r in REFERENCES))}
+        return _prepare_parts(candidates, folder, pool, flags, report)
 
 
 def _prepare_parts(
-    candidates: Sequence[Candidate], folder: Path, pool: Pool, report: Report
+    candidates: Sequence[Candidate], folder: Path, pool: Pool, headers: Headers, report: Report
 ) -> tuple[list[Program], dict[str, int]]:
     programs: list[Program] = []
     left_out: Counter[str] = Counter()
@@ -81,17 +89,17 @@ def _prepare_parts(
         batch = candidates[start : start + CANDIDATES_PER_PART]
         part = folder / f"programs-{number:05}.parquet"
         if not part.exists():
-            _write_part(part, list(pool.map(prepare_one, batch)))
+            _write_part(part, list(pool.map(partial(prepare_one, headers=headers), batch)))
         programs += map(program_of, read_table(part).to_pylist())
         left_out.update(json.loads(part.with_suffix(".json").read_text()))
         report("preparing programs", start + len(batch), len(candidates))
     return programs, dict(left_out)
 
 
-def prepare_one(sandbox: Sandbox, candidate: Candidate) -> Program | str:
+def prepare_one(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> Program | str:
     """The program, or why the candidate is left out."""
     try:
-        return _prepared(sandbox, candidate)
+        return _prepared(sandbox, candidate, headers)
     except _LeftOut as reason:
         return f"{candidate.source}: {reason}"
     except (PassformerError, OSError) as error:
@@ -102,15 +110,12 @@ class _LeftOut(Exception):
     """Why a candidate is no program."""
 
 
-def _prepared(sandbox: Sandbox, candidate: Candidate) -> Program:
+def _prepared(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> Program:
     code = candidate.code()
     inputs = candidate.inputs[:MAX_INPUTS]
-    companion = _companion(sandbox, candidate)
-    bitcode = compile_to_bitcode(code, ["-w", *candidate.flags], Protocol.CLANG, candidate.language)
-    facts = sandbox.call(read_module, (bitcode, Protocol.CLANG))
-    if isinstance(facts, Failure):
-        raise _LeftOut(str(facts))
-    outcomes, slowest = _reference_outcomes(candidate, code, companion, inputs)
+    facts = _module(sandbox, candidate, code, headers)
+    companion = _companion(sandbox, candidate, headers)
+    outcomes, slowest = _reference_outcomes(candidate, code, companion, inputs, headers)
     if not any(outcome.stdout for outcome in outcomes) and not any(outcome.status for outcome in outcomes):
         raise _LeftOut("prints nothing")
     program = Program(
@@ -133,7 +138,7 @@ def _prepared(sandbox: Sandbox, candidate: Candidate) -> Program:
 
 
 def _reference_outcomes(
-    candidate: Candidate, code: bytes, companion: bytes, inputs: Sequence[tuple[str, ...]]
+    candidate: Candidate, code: bytes, companion: bytes, inputs: Sequence[tuple[str, ...]], headers: Headers
 ) -> tuple[tuple[Outcome, ...], float]:
     """(outcome of each input under all references, CPU-seconds of the slowest plain run)."""
     agreed: tuple[Outcome, ...] = ()
@@ -143,7 +148,9 @@ def _reference_outcomes(
         (folder / "companion.o").write_bytes(companion)
         for reference in REFERENCES:
             executable = folder / "program"
-            _build(candidate, code, reference, executable, [folder / "companion.o"] if companion else [])
+            objects = [folder / "companion.o"] if companion else []
+            flags = (*reference.flags, *_flags(candidate, reference.flags, headers))
+            _build(candidate, code, flags, objects, executable)
             runs = [run_program(executable, arguments, reference.limits) for arguments in inputs]
             outcomes = tuple(outcome for outcome, _ in runs)
             if any(outcome.status == TIMEOUT for outcome in outcomes):
@@ -157,9 +164,14 @@ def _reference_outcomes(
     return agreed, slowest
 
 
-def _build(candidate: Candidate, code: bytes, reference: Reference, executable: Path, objects: Sequence[Path]) -> None:
+def _flags(candidate: Candidate, flags: tuple[str, ...], headers: Headers) -> Sequence[str]:
+    """The candidate's own, after those that make a precompiled standard library visible to C++, and old C pass."""
+    return (*(headers[flags] if candidate.language == "c++" else LENIENT_C), *candidate.flags)
+
+
+def _build(candidate: Candidate, code: bytes, flags: Sequence[str], objects: Sequence[Path], executable: Path) -> None:
     driver = ["--driver-mode=g++"] if candidate.language == "c++" else []
-    command = [str(find_toolchain().clang), *driver, "-w", *candidate.flags, *reference.flags, *link_flags()]
+    command = [str(find_toolchain().clang), *driver, "-w", *flags, *link_flags()]
     command += ["-x", candidate.language, "-", "-x", "none", *map(str, objects), "-o", str(executable), "-lm"]
     try:
         done = subprocess.run(command, input=code, capture_output=True, timeout=CLANG_SECONDS)
@@ -167,17 +179,23 @@ def _build(candidate: Candidate, code: bytes, reference: Reference, executable: 
         raise _LeftOut("takes too long to compile") from None
     if done.returncode:
         reason = _first_error(done.stderr.decode(errors="replace"))
-        raise _LeftOut(f"cannot be built for {reference.name}: {reason}")
+        raise _LeftOut(f"cannot be built: {reason}")
 
 
-def _companion(sandbox: Sandbox, candidate: Candidate) -> bytes:
+def _module(sandbox: Sandbox, candidate: Candidate, code: bytes, headers: Headers) -> ModuleFacts:
+    flags = ["-w", *_flags(candidate, _UNOPTIMISED, headers)]
+    bitcode = compile_to_bitcode(code, flags, Protocol.CLANG, candidate.language)
+    facts = sandbox.call(read_module, (bitcode, Protocol.CLANG))
+    if isinstance(facts, Failure):
+        raise _LeftOut(str(facts))
+    return facts
+
+
+def _companion(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> bytes:
     """The object file of the candidate's second source, unoptimised, with all but one function made internal."""
     if candidate.reference is None:
         return b""
-    bitcode = compile_to_bitcode(candidate.reference(), ["-w", *candidate.flags], Protocol.CLANG, candidate.language)
-    facts = sandbox.call(read_module, (bitcode, Protocol.CLANG))
-    if not isinstance(facts, ModuleFacts):
-        raise _LeftOut(str(facts))
+    facts = _module(sandbox, candidate, candidate.reference(), headers)
     name = next((f.name for f in facts.functions if candidate.reference_function in f.name), None)
     if name is None:
         raise _LeftOut(f"defines no {candidate.reference_function}")

@@ -18,7 +18,7 @@ def candidates(value: str) -> Sequence[Candidate]:
         raise InputError(f"{value}: expected HumanEval-X's {_FILE} below that folder")
     try:
         rows = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
-        return [Candidate("humaneval", row["task_id"], _text(row).encode, "c++", ("-std=c++17",)) for row in rows]
+        return [Candidate("humaneval", row["task_id"], _text(row).encode, "c++") for row in rows]
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r})") from None
 
@@ -26,4 +26,9 @@ def candidates(value: str) -> Sequence[Candidate]:
 def _text(row: dict[str, str]) -> str:
     """The program, printing a word at the very end, so that one that ends early does not look like one that passed."""
     body, brace, rest = row["test"].rpartition("}")
-    return row["declaration"] + row["canonical_solution"] + "#include <cstdio>\n" + f'{body}std::puts("passed");\n{brace}{rest}'
+    return (
+        row["declaration"]
+        + row["canonical_solution"]
+        + "#include <cstdio>\n"
+        + f'{body}std::puts("passed");\n{brace}{rest}'
+    )

@@ -24,7 +24,6 @@ def candidates(value: str) -> Sequence[Candidate]:
             unit.name,
             _reader(unit.code, driver),
             unit.language,
-            ("-std=gnu++17",) if unit.language == "c++" else (),
             reference=_reader(unit.code, second),
             reference_function="f_filled",
         )

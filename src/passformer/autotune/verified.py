@@ -1,0 +1,74 @@
+"""The record of what pass lists were put through by `verify`: what ships beside a coreset, and what admits labels."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import OZ, PassList
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one pass list was put through."""
+
+    programs: int
+    """Programs that were compiled with it and ran."""
+    runs: int
+    miscompiles: int
+    """Programs that behaved otherwise than their references."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A record: which LLVM and programs, and the entry of each pass list that was tried."""
+
+    llvm: str
+    """Full version."""
+    programs: int
+    by_source: Mapping[str, int]
+    """Where they come from."""
+    left_out: int
+    """Candidates that were no use, because their references differ or they do not run."""
+    entries: Mapping[PassList, Entry]
+
+    def admits(self, pass_list: PassList) -> bool:
+        """Whether it ran, and no program behaved otherwise. -Oz, the fall-back of everything, is always admitted."""
+        entry = self.entries.get(pass_list)
+        return pass_list == OZ or (entry is not None and entry.programs > 0 and entry.miscompiles == 0)
+
+    def of(self, pass_lists: Iterable[PassList]) -> "Verified":
+        """The record of these lists alone."""
+        return replace(self, entries={p: self.entries[p] for p in pass_lists if p in self.entries})
+
+    def to_json(self) -> str:
+        """What `read_record` reads back."""
+        rows = [{"pass_list": str(p), **asdict(entry)} for p, entry in self.entries.items()]
+        head = {
+            "llvm": self.llvm,
+            "programs": self.programs,
+            "by_source": dict(self.by_source),
+            "left_out": self.left_out,
+        }
+        return json.dumps({**head, "records": rows}, indent=1) + "\n"
+
+
+def record_beside(coreset: Path) -> Path:
+    """Where the record of a coreset file lies."""
+    return coreset.with_suffix(".verified.json")
+
+
+def read_record(path: Path) -> Verified:
+    """Of the `record.json` that `verify --out` writes; raises InputError where it is missing or damaged."""
+    try:
+        data = json.loads(path.read_text())
+        entries = {
+            PassList.parse(row["pass_list"]): Entry(row["programs"], row["runs"], row["miscompiles"])
+            for row in data["records"]
+        }
+        return Verified(data["llvm"], data["programs"], data["by_source"], data["left_out"], entries)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}: `passformer verify --out DIR` writes DIR/record.json") from None
+    except (ValueError, LookupError, TypeError, AttributeError, InputError) as error:
+        raise InputError(f"{path} is no record of `passformer verify` ({error!r})") from None
