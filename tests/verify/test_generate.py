@@ -1,6 +1,5 @@
-"""Generated programs against the real clang: they compile cleanly and behave the same at every level."""
+"""Generated programs against the real clang: they compile cleanly and behave the same however they are compiled."""
 
-import re
 import subprocess
 
 import pytest
@@ -8,31 +7,27 @@ import pytest
 from passformer.llvm.locate import find_toolchain
 from passformer.verify.generate import random_program
 
-WARNINGS = ["-Wall", "-Wextra", "-Werror"]
-"""All that a mistake of the generator could cause; what random code has by chance is left out below."""
-BY_CHANCE = ["unused", "unused-parameter", "unused-but-set-parameter", "self-assign", "tautological-compare"]
-SEEDS = range(12)
+BY_CHANCE = ("unused", "unused-parameter", "unused-but-set-parameter", "self-assign", "tautological-compare")
+WARNINGS = ["-Wall", "-Wextra", "-Werror", *(f"-Wno-{name}" for name in BY_CHANCE), "-Wno-parentheses-equality"]
+BUILDS = (["-O0"], ["-O2"], ["-Oz"], ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"])
 
 
-def runs(code: str, level: str, folder) -> list[tuple[int, str]]:
+def runs(code: str, options: list[str], folder) -> list[tuple[int, str]]:
     """(exit status, stdout) for each of the three inputs."""
-    source, program = folder / "program.c", folder / f"program{level}"
+    source, program = folder / "program.c", folder / "program"
     source.write_text(code)
-    flags = [*WARNINGS, *(f"-Wno-{name}" for name in BY_CHANCE), "-Wno-parentheses-equality"]
-    subprocess.run([find_toolchain().clang, "-std=c11", level, *flags, source, "-o", program], check=True)
-    return [
-        (run.returncode, run.stdout)
-        for run in (subprocess.run([program, i], capture_output=True, text=True, timeout=5) for i in "012")
-    ]
+    subprocess.run([find_toolchain().clang, "-std=c11", *WARNINGS, *options, source, "-o", program], check=True)
+    finished = [subprocess.run([program, i], capture_output=True, text=True, timeout=5) for i in "012"]
+    return [(run.returncode, run.stdout) for run in finished]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_program_behaves_the_same_at_every_level(seed, tmp_path):
+@pytest.mark.parametrize("seed", range(12))
+def test_a_program_behaves_the_same_in_every_build(seed, tmp_path):
     code = random_program(seed)
-    unoptimised = runs(code, "-O0", tmp_path)
-    assert all(0 <= status < 64 and len(output.splitlines()) >= 4 for status, output in unoptimised)
-    assert len(set(unoptimised)) == 3, "each input is a different run"
-    assert runs(code, "-O2", tmp_path) == runs(code, "-Oz", tmp_path) == unoptimised
+    first, *others = (runs(code, options, tmp_path) for options in BUILDS)
+    assert all(0 <= status < 64 and len(output.splitlines()) >= 4 for status, output in first)
+    assert len(set(first)) == 3, "each input is a different run"
+    assert all(other == first for other in others)
 
 
 def test_the_seed_alone_decides():
@@ -44,16 +39,8 @@ def test_the_seed_alone_decides():
 def test_programs_vary_and_stay_small():
     programs = [random_program(seed) for seed in range(200)]
     assert all(100 < len(code.splitlines()) < 600 and "@" not in code for code in programs)
-    wanted = ["goto K", "goto L", "goto end", "switch", "do {", "continue;", "NOINLINE uint8_t f", "ops[1]", "n - 1)"]
-    wanted += ["memmove(", "strlen(", "double", "= port;", "struct record f", "while (", "fall through", "smax(", "? "]
-    bodies = [code[code.index(" f0(") :] for code in programs]
+    written = [code[code.index(" f0(") :] for code in programs]
+    wanted = ["goto K", "goto L", "goto end", "switch", "do {", "while (", "continue;", "break;", "fall through", "? "]
+    wanted += ["NOINLINE uint8_t f", "struct record f", "ops[0]", "n - 1)", "memmove(", "strlen(", "double", "= port;"]
     for text in wanted:
-        assert sum(text in body for body in bodies) >= 5, text
-
-
-def test_what_would_be_undefined_is_guarded():
-    """Every shift by a variable and every index is masked; every divisor is a number or cannot be zero."""
-    for seed in range(200):
-        body = (code := random_program(seed))[code.index(" f0(") :]
-        for index in re.findall(r"\b(?:table|t|q|buf|bytes|z)\[([^\]]+)\]", body):
-            assert index.isdigit() or re.search(r"& (7|15)$|^[iz]|^15 - i$|^4 \* i|^bytes\[", index), (seed, index)
+        assert sum(text in code for code in written) >= 5, text

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from passformer.llvm.measure import render
 from passformer.llvm.module import Module
 from passformer.verify.execute import RunLimits, leave_network, link, run_program
 from passformer.verify.program import Outcome, Program
 
-Compile = Callable[[Module, str], bytes]
+Optimise = Callable[[Module, str], bytes]
+"""What makes optimised bitcode of a module and a pipeline; another than `optimise` is for tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Case:
 
     program: Program
     link_command: tuple[str, ...]
-    compile: Compile
+    optimise: Optimise
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,17 @@ class Verdict:
     """Whether the runs had no network."""
 
 
-def compile_object(module: Module, pipeline: str) -> bytes:
-    """The object file of a copy of the module after a pipeline; LLVM's verifier checks the module in between."""
+def optimise(module: Module, pipeline: str) -> bytes:
+    """The bitcode of a copy of the module after a pipeline, checked by LLVM's verifier."""
     with module.clone() as copy:
         copy.run(pipeline)
         copy.verify()
-        return copy.emit("object")
+        return copy.bitcode()
 
 
 @contextlib.contextmanager
 def checker(case: Case) -> Iterator[Callable[[str], Verdict]]:
-    """Pipeline -> Verdict. Pipelines that give the same object file share its linking, never its runs."""
+    """Pipeline -> Verdict. Pipelines that give the same module share its compiling and linking, never its runs."""
     isolated = leave_network()
     program = case.program
     limits = RunLimits(max(2.0, 20 * program.cpu_seconds))
@@ -63,10 +65,10 @@ def checker(case: Case) -> Iterator[Callable[[str], Verdict]]:
         companion.write_bytes(program.companion)
 
         def check(pipeline: str) -> Verdict:
-            data = case.compile(module, pipeline)
-            executable = folder / hashlib.blake2b(data, digest_size=16).hexdigest()
+            optimised = case.optimise(module, pipeline)
+            executable = folder / hashlib.blake2b(optimised, digest_size=16).hexdigest()
             if not executable.exists():
-                (folder / "program.o").write_bytes(data)
+                (folder / "program.o").write_bytes(render((optimised, "object")))
                 objects = [folder / "program.o", *([companion] if program.companion else [])]
                 complaint = link(case.link_command, objects, executable)
                 if complaint:

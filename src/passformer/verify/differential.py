@@ -14,7 +14,7 @@ from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
-from passformer.verify.check import Case, Compile, Difference, checker, compile_object
+from passformer.verify.check import Case, Difference, Optimise, checker, optimise
 from passformer.verify.execute import link_command
 from passformer.verify.program import Program
 
@@ -61,7 +61,7 @@ def run_differential(
     folder: Path,
     pool: Pool,
     report: Report = silent,
-    compile_with: Compile = compile_object,
+    optimise_with: Optimise = optimise,
 ) -> tuple[list[ListRecord], list[Finding]]:
     """Check all lists on all programs; what `folder` has of it is not done again.
 
@@ -75,7 +75,7 @@ def run_differential(
     by_id = {_identity(program): program for program in programs}
 
     def check(sandbox: Sandbox, item: tuple[str, Program]) -> dict[str, Any]:
-        case = Case(item[1], link_command(item[1].language), compile_with)
+        case = Case(item[1], link_command(item[1].language), optimise_with)
         verdicts = [_verdict_json(v) for v in sandbox.map(checker, case, pipelines)]
         return {"id": item[0], "verdicts": verdicts}
 

@@ -24,12 +24,12 @@ from passformer.corpus.unit import LENIENT_C
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import CLANG_SECONDS, compile_to_bitcode
 from passformer.llvm.locate import find_toolchain
-from passformer.llvm.measure import ModuleFacts, read_module
+from passformer.llvm.measure import ModuleFacts, Subject, measurer, read_module, render
 from passformer.llvm.passlist import OZ
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol, front_end_flags
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
-from passformer.verify.check import Case, checker, compile_object
+from passformer.verify.check import Case, checker, optimise
 from passformer.verify.execute import RunLimits, link_command, link_flags, run_program
 from passformer.verify.program import PROGRAM_SCHEMA, TIMEOUT, Candidate, Outcome, Program, program_of
 
@@ -130,7 +130,7 @@ def _prepared(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> Progr
         cpu_seconds=slowest,
     )
     oz = OZ.pipeline(find_toolchain().major)
-    case = Case(program, link_command(candidate.language), compile_object)
+    case = Case(program, link_command(candidate.language), optimise)
     for verdict in sandbox.map(checker, case, [oz, oz]):
         if isinstance(verdict, Failure) or verdict.difference:
             raise _LeftOut("-Oz and -O0 with a pattern differ")
@@ -199,18 +199,12 @@ def _companion(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> byte
     name = next((f.name for f in facts.functions if candidate.reference_function in f.name), None)
     if name is None:
         raise _LeftOut(f"defines no {candidate.reference_function}")
-    data = sandbox.call(_emit_internalised, (facts.bitcode, name))
+    subject = Subject(facts.bitcode, bitcode=True)
+    result = next(sandbox.map(measurer, subject, [f"internalize<preserve-gv={name}>"]))
+    data = result if isinstance(result, Failure) else sandbox.call(render, (result.bitcode or b"", "object"))
     if isinstance(data, Failure):
         raise _LeftOut(str(data))
     return data
-
-
-def _emit_internalised(request: tuple[bytes, str]) -> bytes:
-    from passformer.llvm.module import Module  # in a worker
-
-    ir, name = request
-    with Module.parse(ir) as module:
-        return compile_object(module, f"internalize<preserve-gv={name}>")
 
 
 def _first_error(message: str) -> str:

@@ -10,7 +10,7 @@ from passformer.corpus.files import make_folder
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList
 from passformer.llvm.sandbox import Sandbox
-from passformer.verify.check import Case, Compile, Verdict, checker, compile_object
+from passformer.verify.check import Case, Optimise, Verdict, checker, optimise
 from passformer.verify.differential import Finding
 from passformer.verify.execute import link_command
 
@@ -24,10 +24,10 @@ class Reproducer:
     folder: Path
 
 
-def reduce_finding(finding: Finding, sandbox: Sandbox, compile_with: Compile = compile_object) -> PassList:
+def reduce_finding(finding: Finding, sandbox: Sandbox, optimise_with: Optimise = optimise) -> PassList:
     """The shortest list, on the way of `minimise`, with which the program still behaves otherwise."""
     major = find_toolchain().major
-    case = Case(finding.program, link_command(finding.program.language), compile_with)
+    case = Case(finding.program, link_command(finding.program.language), optimise_with)
 
     def still_fails(candidate: PassList) -> bool:
         if not candidate.names:
@@ -80,7 +80,7 @@ def _script(finding: Finding, pass_list: PassList, major: int) -> str:
 
 
 def reproduce(
-    findings: list[Finding], folder: Path, sandbox: Sandbox, compile_with: Compile = compile_object
+    findings: list[Finding], folder: Path, sandbox: Sandbox, optimise_with: Optimise = optimise
 ) -> list[Reproducer]:
     """One reproducer a failing list, of the smallest program that shows it; lists with one cause share theirs."""
     done: dict[str, Reproducer] = {}
@@ -89,7 +89,7 @@ def reproduce(
         if finding.pass_list in seen:
             continue
         seen.add(finding.pass_list)
-        reduced = reduce_finding(finding, sandbox, compile_with)
+        reduced = reduce_finding(finding, sandbox, optimise_with)
         if str(reduced) not in done:
             done[str(reduced)] = write_reproducer(finding, reduced, folder)
     return list(done.values())

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -30,10 +31,12 @@ def units(value: str, workdir: Path) -> Sequence[Unit]:
 
 def generate(seed: int) -> bytes:
     """The program of one seed."""
-    try:
-        done = subprocess.run(["csmith", "--seed", str(seed)], capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise CompilerError(f"csmith takes over {SECONDS} s") from None
+    with tempfile.TemporaryDirectory(prefix="passformer-") as folder:  # it writes a `platform.info` where it is
+        command = ["csmith", "--seed", str(seed)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=SECONDS, cwd=folder)
+        except subprocess.TimeoutExpired:
+            raise CompilerError(f"csmith takes over {SECONDS} s") from None
     if done.returncode:
         raise CompilerError(f"csmith fails on seed {seed}: {done.stderr.decode(errors='replace')[:200]}")
     return done.stdout
