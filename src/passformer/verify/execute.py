@@ -78,7 +78,7 @@ def run_program(executable: Path, arguments: Sequence[str], limits: RunLimits) -
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory(prefix="passformer-run-") as folder, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [str(executable), *arguments],
+            ["/bin/sh", "-c", _limited(limits), str(executable), *arguments],
             cwd=folder,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
@@ -86,7 +86,6 @@ def run_program(executable: Path, arguments: Sequence[str], limits: RunLimits) -
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        _limit(process.pid, limits)
         try:
             status = process.wait(timeout=10 * limits.cpu_seconds + 10)
         except subprocess.TimeoutExpired:
@@ -103,15 +102,15 @@ def run_program(executable: Path, arguments: Sequence[str], limits: RunLimits) -
     return Outcome(status, stdout), seconds
 
 
-def _limit(pid: int, limits: RunLimits) -> None:
-    """Set from outside, after the start: setting them in between would forbid the cheap way to start a process."""
-    cpu = max(1, round(limits.cpu_seconds))
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu, cpu + 1))
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (MAX_OUTPUT, MAX_OUTPUT))
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-        if limits.memory_mib is not None:
-            resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_mib << 20,) * 2)
+def _limited(limits: RunLimits) -> str:
+    """A shell script that limits itself and becomes the program.
+
+    Limits set by this process between fork and exec would forbid the cheap way to start another; set from outside they
+    would come too late.
+    """
+    memory = f"ulimit -v {limits.memory_mib << 10}; " if limits.memory_mib is not None else ""
+    seconds = max(1, round(limits.cpu_seconds))
+    return f'ulimit -c 0; ulimit -f {MAX_OUTPUT >> 9}; ulimit -t {seconds}; {memory}exec "$0" "$@"'
 
 
 @cache

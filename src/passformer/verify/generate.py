@@ -116,7 +116,7 @@ assign  @x = @u;  @x = @u;  @x += @u;  @x -= @u;  @x ^= @u;  @x *= @u;  @x >>= @
 branch  if (@c) @b  if (@c) @b else @b  if (@c) @b else if (@c) @b else @b  if (@c) @b if (@c) @b
     switch (@u & 3) { case 0: @s @fall case 1: @s @fall case 2: @s @fall default: @s }
     switch (@v % 7) { default: @s @fall case 1: case 4: @s @fall case 5: @s @leave @fall case 6: @s }
-fall    break;  break;  /* fall through */
+fall    break;  break;  /* fall through */;
 leave   if (@c) goto @exit;  if (@c) goto @exit;  if (@c) { @s goto @exit; }  if (@c) { @s @return }
 loop    for (@j = 0; @j < @n; @j++) @b
     for (@j = @n; @j > 0; @j--) @b
