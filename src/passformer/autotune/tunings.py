@@ -113,28 +113,44 @@ def iterate(table: pa.Table) -> Iterator[Tuning]:
             yield Tuning(row["function_id"], pass_list, row["count"])
 
 
-def to_matrix(table: pa.Table, pass_lists: Sequence[PassList] | None = None) -> Matrix:
-    """Functions (sorted by id) by lists; without `pass_lists`, by all lists that every function was tried with."""
+@dataclass(frozen=True, slots=True)
+class Best:
+    """What a function has under -Oz, and under the best list known."""
+
+    baseline: int
+    count: int
+
+
+def best_of(table: pa.Table, winners: bool = True) -> dict[str, Best]:
+    """Function id -> its counts; without `winners`, only lists count that every function was tried with."""
+    if not winners:
+        matrix = to_matrix(table)
+        best = np.minimum(matrix.baseline, matrix.counts.min(axis=1, initial=LOST))
+        return {i: Best(int(b), int(c)) for i, b, c in zip(matrix.function_ids, matrix.baseline, best, strict=True)}
+    is_oz = pc.equal(table["pass_list"].cast(pa.string()), str(OZ))
+    table = table.append_column("oz", pc.if_else(is_oz, table["count"], None))
+    sums = table.group_by("function_id").aggregate([("count", "min"), ("oz", "max")])
+    return {row["function_id"]: Best(row["oz_max"], row["count_min"]) for row in sums.to_pylist()}
+
+
+def to_matrix(table: pa.Table) -> Matrix:
+    """Functions (sorted by id) by all lists that every function was tried with."""
     functions = pc.unique(table["function_id"]).sort()
     row = pc.index_in(table["function_id"], functions).to_numpy()
     dictionary = [str(name) for name in table["pass_list"].chunk(0).dictionary.to_pylist()]
     code = table["pass_list"].chunk(0).indices.to_numpy()
-    if pass_lists is None:
-        tried = np.bincount(code, minlength=len(dictionary)) >= len(functions)
-        pass_lists = [PassList.parse(name) for name, all_ in zip(dictionary, tried, strict=True) if all_]
-        pass_lists = [p for p in pass_lists if p != OZ]
+    tried = np.bincount(code, minlength=len(dictionary)) >= len(functions)
+    names = [name for name, all_ in zip(dictionary, tried, strict=True) if all_ and name != str(OZ)]
     column = np.full(len(dictionary), -1)
-    for i, p in enumerate(pass_lists):
-        if str(p) in dictionary:
-            column[dictionary.index(str(p))] = i
+    column[[dictionary.index(name) for name in names]] = np.arange(len(names))
     count = table["count"].fill_null(LOST).to_numpy().astype(np.int64)
-    counts = np.full((len(functions), len(pass_lists)), LOST, dtype=np.int64)
+    counts = np.full((len(functions), len(names)), LOST, dtype=np.int64)
     wanted = column[code] >= 0
     counts[row[wanted], column[code[wanted]]] = count[wanted]
     baseline = np.zeros(len(functions), dtype=np.int64)
     is_oz = code == dictionary.index(str(OZ))
     baseline[row[is_oz]] = count[is_oz]
-    return Matrix(functions.to_pylist(), list(pass_lists), baseline, counts)
+    return Matrix(functions.to_pylist(), [PassList.parse(name) for name in names], baseline, counts)
 
 
 def _table(ids: pa.Array, codes: npt.NDArray[np.int32], names: list[str], counts: Counts) -> pa.Table:
