@@ -1,8 +1,8 @@
 """What the real tuning runs found: improvement per source and split, the gold standard, what 95 % of it costs, labels.
 
 Usage: python benchmarks/tuning_results.py CORPUS [--default default] [--gold gold] [--paper CORPUS]
-Writes docs/results/autotune.json. `--gold` is a run that searched on each function of the test split; `--paper` a corpus
-of protocol `paper` with a run called `default`.
+Writes docs/results/autotune.json. `--gold` is a run that searched on each function of the test split; `--paper` a
+corpus of protocol `paper` with a run called `default`.
 """
 
 import argparse

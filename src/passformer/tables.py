@@ -167,8 +167,8 @@ def print_coreset(result: dict[str, Any]) -> None:
 def print_labels(result: dict[str, Any]) -> None:
     """How many functions have which labels."""
     print(
-        f"{result['functions']:,} functions, {result['improved']:,} with a list better than -Oz; entropy of these labels:"
-        f" {result['entropy_before']:.2f} bits drawn from the best lists, {result['entropy_after']:.2f} bits canonical"
+        f"{result['functions']:,} functions, {result['improved']:,} with a list better than -Oz; entropy of these: "
+        f"{result['entropy_before']:.2f} bits drawn from the best lists, {result['entropy_after']:.2f} bits canonical"
     )
     print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
 
