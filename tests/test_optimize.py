@@ -26,10 +26,12 @@ from passformer.optimize import (
     apply_pass_list,
     optimize_file,
     optimize_files,
+    output_files,
     output_kind,
     totals,
     write_output,
 )
+from passformer.user_check import keep_what_passes
 from reference import ASSETS, PROGRAMS, count_instructions, parse_elf
 
 FILES = [PROGRAMS / "json.c", PROGRAMS / "glob.c", ASSETS / "shapes.cpp", ASSETS / "unmarked.ll"]
@@ -267,3 +269,21 @@ def test_always_inline_is_kept_whatever_the_list(pool, tmp_path, monkeypatch, ob
     outcome = optimize.optimize_file(source, pool, Settings(method="single", objective=objective))
     facts = pool.call(lambda sandbox: sandbox.call(read_module, (outcome.bitcode, Protocol.CLANG)))
     assert [function.name for function in facts.functions] == ["a", "b"]
+
+
+def test_the_users_own_check_decides(tmp_path, pool):
+    paths = [PROGRAMS / "json.c", PROGRAMS / "calendar.c"]
+    settings = Settings("coreset", 8, Objective.TEXT)
+    outcomes = list(optimize_files(paths, pool, settings))
+    targets = output_files(paths, tmp_path)
+    assert [o.result.pass_list for o in outcomes] != [OZ, OZ]
+    assert keep_what_passes(outcomes, targets, "true", pool) == outcomes
+    with pytest.raises(InputError, match="fails with the outputs of -Oz"):
+        keep_what_passes(outcomes, targets, "false", pool)
+
+    write_output(outcomes[0].fallen_back(), tmp_path / "plain.o", pool)
+    only_plain_json = f"cmp -s {tmp_path}/json.o {tmp_path}/plain.o"
+    kept = keep_what_passes(outcomes, targets, only_plain_json, pool)
+    assert kept == [outcomes[0].fallen_back(), outcomes[1]]
+    assert (tmp_path / "json.o").read_bytes() == (tmp_path / "plain.o").read_bytes()
+    assert kept[0].result == kept[0].baseline and kept[0].pipeline == OZ.pipeline(int(kept[0].llvm.split(".")[0]))

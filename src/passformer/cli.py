@@ -134,18 +134,28 @@ def optimize(
     objective: Annotated[ObjectiveChoice, typer.Option(help="What to make small.")] = ObjectiveChoice.instructions,
     method: Annotated[str, typer.Option(help="Who proposes pass lists: oz, search or coreset.")] = "coreset",
     cflags: ClangFlags = "",
+    check: Annotated[
+        str, typer.Option(help="Your own test: a shell command; outputs with which it fails are those of -Oz.")
+    ] = "",
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Make FILES smaller than clang -Oz does, never larger."""
+    if check and output is None:
+        raise InputError("--check needs -o: your command tests the files that are written there")
     from passformer.llvm.sandbox import Pool
-    from passformer.optimize import Objective, Settings, optimize_files, totals
+    from passformer.optimize import Objective, Settings, optimize_files, output_files, totals
     from passformer.tables import print_outcomes, track
+    from passformer.user_check import keep_what_passes
 
     settings = Settings(method, budget, Objective(objective.value), seed, _flags(cflags))
     with Pool(jobs) as pool:
-        outcomes = list(track(optimize_files(files, pool, settings, output), len(files), "optimising"))
+        outcomes = list(
+            track(optimize_files(files, pool, settings, None if check else output), len(files), "optimising")
+        )
+        if check and output:
+            outcomes = keep_what_passes(outcomes, output_files(files, output), check, pool)
     result = outcomes[0].to_json() if len(outcomes) == 1 else totals(outcomes)
     _emit(result, as_json, lambda _: print_outcomes(outcomes))
 

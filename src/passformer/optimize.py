@@ -93,7 +93,14 @@ class Optimized:
     """Pass lists that LLVM did not survive or refused; they cost nothing but time."""
     bitcode: bytes
     """The optimised module."""
+    baseline_bitcode: bytes
+    """What -Oz makes of it."""
     seconds: float
+
+    def fallen_back(self) -> "Optimized":
+        """The same with -Oz as the result."""
+        pipeline = self.baseline.pass_list.pipeline(int(self.llvm.split(".")[0]))
+        return dataclasses.replace(self, result=self.baseline, pipeline=pipeline, bitcode=self.baseline_bitcode)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints for one file."""
@@ -188,6 +195,7 @@ def _run(
         compilations=len(pass_lists) - 1,
         failures=tuple((p, f) for p, f in outcomes if isinstance(f, Failure)),
         bitcode=measured[chosen][1].bitcode or b"",
+        baseline_bitcode=measured[0][1].bitcode or b"",
         seconds=time.perf_counter() - started,
     )
 
@@ -243,7 +251,7 @@ def optimize_files(
     paths: Sequence[Path], pool: Pool, settings: Settings, output: Path | None = None
 ) -> Iterator[Optimized]:
     """`optimize_file` for each, written as it is done: to `output`, or for several files to a folder of that name."""
-    targets = [None] * len(paths) if output is None else _targets(paths, output)
+    targets = [None] * len(paths) if output is None else output_files(paths, output)
     for path, target in zip(paths, targets, strict=True):
         outcome = optimize_file(path, pool, settings)
         if target:
@@ -276,7 +284,8 @@ def totals(outcomes: Sequence[Optimized]) -> dict[str, Any]:
     }
 
 
-def _targets(paths: Sequence[Path], output: Path) -> list[Path]:
+def output_files(paths: Sequence[Path], output: Path) -> list[Path]:
+    """Where the output of each file goes; raises InputError where `-o` does not fit the files."""
     if len(paths) == 1 and not output.is_dir():
         output_kind(output)
         return [output]
