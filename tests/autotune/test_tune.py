@@ -13,7 +13,7 @@ import pytest
 
 from passformer.autotune.coreset import load_coreset
 from passformer.autotune.engine import dask_engine, local_engine
-from passformer.autotune.labels import canonical, entropy, write_labels
+from passformer.autotune.labels import canonical, entropy, ranks, write_labels
 from passformer.autotune.select import make_coreset
 from passformer.autotune.tune import Settings, autotune, check_settings
 from passformer.autotune.tunings import LOST, iterate, read_tunings, to_matrix
@@ -170,16 +170,19 @@ def test_labels_are_the_commonest_of_the_best(tuned, tmp_path):
     for row in rows:
         assert tunings[row["function_id"], row["pass_list"]] == row["count"] == best[row["function_id"]]
         assert (row["pass_list"] == "-Oz") == (row["count"] == row["baseline"])
+        better = {text: c for (i, text), c in tunings.items() if i == row["function_id"] and c < row["baseline"]}
+        assert {b["pass_list"]: b["count"] for b in row["better"]} == better
+        assert [b["count"] for b in row["better"]] == sorted(better.values())
+        assert not better or row["better"][0]["pass_list"] == row["pass_list"]
 
 
 def test_canonical_prefers_frequent_then_short():
     names = ["-sroa -Oz", "-gvn -Oz", "-gvn -sroa -Oz", "-Oz"]
     a, b, long, oz = range(4)
     pairs = np.array([(0, a), (0, b), (0, long), (1, b), (1, long), (2, a), (2, long), (3, oz), (4, a), (4, b)])
-    wins = np.array([3, 3, 3, 0])
     # a, b and long win three times each: the shorter ones go first, and of these the first by name.
-    assert [names[i] for i in canonical(pairs, wins, names)] == [names[i] for i in (b, b, a, oz, b)]
-    assert list(canonical(pairs, np.array([3, 3, 4, 0]), names)) == [long, long, long, oz, b]
+    assert list(canonical(pairs, ranks(np.array([3, 3, 3, 0]), names))) == [b, b, a, oz, b]
+    assert list(canonical(pairs, ranks(np.array([3, 3, 4, 0]), names))) == [long, long, long, oz, b]
 
 
 def test_entropy_in_bits():

@@ -19,8 +19,15 @@ from passformer.corpus.store import write_table
 from passformer.llvm.passlist import OZ, PassList
 
 LABEL_SCHEMA = pa.schema(
-    [("function_id", pa.string()), ("pass_list", pa.string()), ("count", pa.int32()), ("baseline", pa.int32())]
+    [
+        ("function_id", pa.string()),
+        ("pass_list", pa.string()),
+        ("count", pa.int32()),
+        ("baseline", pa.int32()),
+        ("better", pa.list_(pa.struct([("pass_list", pa.string()), ("count", pa.int32())]))),
+    ]
 )
+"""`better`: every admitted list that beats -Oz, best first, the label foremost, for models that learn from more."""
 Codes = npt.NDArray[np.int64]
 
 
@@ -50,13 +57,15 @@ def write_labels(folders: Sequence[Path], out: Path, record: Path | None = None,
     ties = (count == best[function]) & (improved[function] | (code == oz))
     pairs = np.unique(np.column_stack([function, code])[ties], axis=0)
     wins = np.bincount(pairs[improved[pairs[:, 0]], 1], minlength=len(names))
-    labels = canonical(pairs, wins, names)
+    rank = ranks(wins, names)
+    labels = canonical(pairs, rank)
     drawn = _drawn(pairs, np.random.default_rng(seed))
     rows = {
         "function_id": ids.take(pa.array(starts)),
         "pass_list": pa.array(names, pa.string()).take(pa.array(labels)),
         "count": best,
         "baseline": baseline,
+        "better": _better(function, code, count, baseline, rank, names),
     }
     write_table(out, pa.table(rows).cast(LABEL_SCHEMA))
     return {
@@ -71,13 +80,32 @@ def write_labels(folders: Sequence[Path], out: Path, record: Path | None = None,
     }
 
 
-def canonical(pairs: Codes, wins: Codes, names: Sequence[str]) -> Codes:
-    """(functions,) list of each function; `pairs` are the (function, list) that tie for its best, by function."""
-    order = sorted(range(len(names)), key=lambda i: (-wins[i], len(names[i].split()), names[i]))
-    rank = np.argsort(order)
+def canonical(pairs: Codes, rank: Codes) -> Codes:
+    """(functions,) the list of least rank of each function; `pairs` are the (function, list) that tie, by function."""
     starts = np.unique(pairs[:, 0], return_index=True)[1]
-    chosen: Codes = np.array(order)[np.minimum.reduceat(rank[pairs[:, 1]], starts)]
+    chosen: Codes = np.argsort(rank)[np.minimum.reduceat(rank[pairs[:, 1]], starts)]
     return chosen
+
+
+def ranks(wins: Codes, names: Sequence[str]) -> Codes:
+    """(lists,) rank of each: those that win most often first, then the shortest."""
+    return np.argsort(sorted(range(len(names)), key=lambda i: (-wins[i], len(names[i].split()), names[i])))
+
+
+def _better(
+    function: Codes, code: Codes, count: Codes, baseline: Codes, rank: Codes, names: Sequence[str]
+) -> pa.ListArray:
+    """(functions,) the lists that beat -Oz with their counts, each once, best first."""
+    kept = count < baseline[function]
+    function, code, count = function[kept], code[kept], count[kept]
+    order = np.lexsort((rank[code], count, function))
+    function, code, count = function[order], code[order], count[order]
+    first = np.append(True, (np.diff(function) != 0) | (np.diff(code) != 0)) if len(code) else np.array([], dtype=bool)
+    function, code, count = function[first], code[first], count[first]
+    offsets = np.searchsorted(function, np.arange(len(baseline) + 1)).astype(np.int32)
+    lists = pa.array(list(names), pa.string()).take(pa.array(code))
+    rows = pa.StructArray.from_arrays([lists, pa.array(count, pa.int32())], names=["pass_list", "count"])
+    return pa.ListArray.from_arrays(pa.array(offsets), rows)
 
 
 def entropy(labels: Codes) -> float:

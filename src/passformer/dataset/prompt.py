@@ -1,0 +1,61 @@
+"""Prompts and answers: the only place that knows how they are written.
+
+The answer is the paper's (its Figure 1): the pass list, the instruction counts before and after, the optimised IR. The
+prompt comes in two forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
+unoptimised one: what -Oz leaves behind tells more about what another list could still save, and it is short, so that
+it survives where a long prompt is cut at its end.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import PassList
+
+IR, OZ_IR, ANSWER, END = "<ir>", "<oz>", "<answer>", "<end>"
+"""Tokens of their own: what follows is unoptimised IR, IR after -Oz, the answer; nothing."""
+
+_ANSWER = re.compile(r"Run passes ((?:-[\w-]+ ?)*) to reduce instruction count from (\d+) to (\d+):\n\n", re.ASCII)
+
+
+class Form(StrEnum):
+    """What a prompt shows."""
+
+    PAPER = "paper"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is asked for."""
+
+    pass_list: PassList
+    before: int
+    """Instructions of the unoptimised module."""
+    after: int
+    """Instructions after the pass list."""
+    ir: str
+    """The optimised module's normal form."""
+
+    def __str__(self) -> str:
+        return f"{self.head()}{self.ir}"
+
+    def head(self) -> str:
+        """All but the IR."""
+        return f"Run passes {self.pass_list} to reduce instruction count from {self.before} to {self.after}:\n\n"
+
+
+def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:
+    """The prompt for normal forms of one module; `after_oz` is not looked at in form `paper`."""
+    if form is Form.PAPER:
+        return f"{IR}{unoptimised}{ANSWER}"
+    return f"{OZ_IR}{after_oz}{IR}{unoptimised}{ANSWER}"
+
+
+def parse_answer(text: str) -> Answer:
+    """Of exactly the text that `str(Answer)` gives; raises InputError for any other."""
+    match = _ANSWER.match(text)
+    if not match:
+        raise InputError(f"no answer: {text[:80]!r}")
+    return Answer(PassList.parse(match[1]), int(match[2]), int(match[3]), text[match.end() :])

@@ -1,0 +1,71 @@
+"""A byte-level BPE tokenizer for IR, lossless on any text.
+
+Merges may cross the spaces inside a line, so that `= load i32, ptr` can be one token. Kept apart: each digit of a
+number (so that counts can be learnt), and each numbered value `%12`, which is one token where it is frequent; not split
+are the digits in names and types (`i32`) and those of alignments. Each pass name, with its dash, is one token.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from passformer.corpus.files import atomic
+from passformer.dataset.prompt import ANSWER, END, IR, OZ_IR
+from passformer.llvm.catalog import catalog
+from passformer.llvm.errors import InputError
+
+PAD = "<pad>"
+SPECIAL = (PAD, END, IR, OZ_IR, ANSWER)
+"""In the order of their ids, from 0."""
+_PIECES = (
+    r"%\d+"
+    r"|\n"
+    r"|(?<![A-Za-z_$.]|[A-Za-z_$.]\d|[A-Za-z_$.]\d\d|align |align \d)\d"
+)
+
+
+def pass_token(name: str) -> str:
+    """The token of a pass: its name with the dash and the space that follow each other in a pass list."""
+    return f" -{name}"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
+    """A tokenizer with `vocab_size` entries, special tokens and pass names among them, trained on normal forms."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    passes = [AddedToken(pass_token(name), normalized=False) for name in catalog()]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(passes),
+        special_tokens=[AddedToken(text, special=True, normalized=False) for text in SPECIAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens(passes)
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """As one JSON file that appears whole or not at all."""
+    with atomic(path) as temporary:
+        tokenizer.save(str(temporary), pretty=False)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Raises InputError where the file is missing, damaged or of another kind."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more specific
+        raise InputError(
+            f"{path} is no tokenizer ({str(error)[:120]}): `passformer tokenizer train` makes one"
+        ) from None
+    if [tokenizer.token_to_id(text) for text in SPECIAL] != list(range(len(SPECIAL))):
+        raise InputError(f"{path} is a tokenizer of something else than passformer's prompts")
+    return tokenizer
