@@ -1,0 +1,117 @@
+"""Texts and labels as token ids, a row a function in one Parquet file a split: what training reads.
+
+Ids are 16 bits wide and zstd-compressed. Samples are put together from the parts only when they are needed, so that
+one file serves both prompt forms, every length of context, and labels that are drawn anew each epoch.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tokenizers import Tokenizer
+
+from passformer.corpus.files import atomic
+from passformer.corpus.store import SPLITS, read_table
+from passformer.dataset.examples import Texts, read_labels, read_texts
+from passformer.llvm.errors import InputError
+
+Ids = npt.NDArray[np.uint16]
+_IDS = pa.list_(pa.uint16())
+TOKENS_SCHEMA = pa.schema(
+    [
+        ("function_id", pa.string()),
+        ("source", pa.string()),
+        ("unoptimised", _IDS),
+        ("after_oz", _IDS),
+        ("optimised", _IDS),
+        ("before", pa.int32()),
+        ("oz_count", pa.int32()),
+        ("better", pa.list_(pa.struct([("pass_list", pa.string()), ("count", pa.int32())]))),
+    ]
+)
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One function."""
+
+    function_id: str
+    source: str
+    unoptimised: Ids
+    after_oz: Ids
+    optimised: Ids
+    """After the label's list."""
+    before: int
+    """Instructions of the unoptimised module."""
+    oz_count: int
+    better: tuple[tuple[str, int], ...]
+    """(pass list, instructions) of every list that beats -Oz; the first is the label; none where -Oz is the label."""
+
+
+def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
+    """Write `tokens-SPLIT.parquet` for each split to `out`; returns counts of functions and tokens."""
+    if tokenizer.get_vocab_size() > np.iinfo(np.uint16).max:
+        raise InputError(f"a vocabulary of {tokenizer.get_vocab_size():,} does not fit 16 bits")
+    better = {row["function_id"]: row["better"] for row in read_labels(labels)}
+    totals: dict[str, Any] = {"tokens": 0, "characters": 0}
+    for split in SPLITS:
+        totals[split] = 0
+        with (
+            atomic(out / f"tokens-{split}.parquet") as temporary,
+            pq.ParquetWriter(temporary, TOKENS_SCHEMA, compression="zstd", compression_level=9) as writer,
+        ):
+            rows = read_texts(texts, [split])
+            while batch := list(islice(rows, _BATCH)):
+                table, counts = _table(batch, better, tokenizer)
+                writer.write_table(table)
+                totals[split] += len(batch)
+                totals["tokens"] += counts
+                totals["characters"] += sum(len(t.unoptimised) + len(t.after_oz) + len(t.optimised) for t in batch)
+    totals["characters_per_token"] = round(totals["characters"] / max(totals["tokens"], 1), 3)
+    with atomic(out / "tokens.json") as temporary:
+        temporary.write_text(json.dumps(totals, indent=2) + "\n")
+    return totals
+
+
+def read_tokens(folder: Path, split: str) -> Iterator[TokenRow]:
+    """The rows of a split; raises InputError where there are none."""
+    table = read_table(folder / f"tokens-{split}.parquet")
+    columns = {name: table[name].combine_chunks() for name in ("unoptimised", "after_oz", "optimised")}
+    flat = {name: column.flatten().to_numpy() for name, column in columns.items()}
+    offsets = {name: column.offsets.to_numpy() - column.offsets[0].as_py() for name, column in columns.items()}
+    plain = table.select(["function_id", "source", "before", "oz_count", "better"]).to_pylist()
+    for i, row in enumerate(plain):
+        ids = {name: flat[name][offsets[name][i] : offsets[name][i + 1]] for name in columns}
+        better = tuple((b["pass_list"], b["count"]) for b in row.pop("better"))
+        yield TokenRow(**row, **ids, better=better)
+
+
+def _table(
+    batch: Sequence[Texts], better: dict[str, list[dict[str, Any]]], tokenizer: Tokenizer
+) -> tuple[pa.Table, int]:
+    columns: dict[str, Any] = {
+        name: [getattr(t, name) for t in batch] for name in ("function_id", "source", "before", "oz_count")
+    }
+    num_tokens = 0
+    for name in ("unoptimised", "after_oz", "optimised"):
+        ids = [encoding.ids for encoding in tokenizer.encode_batch([getattr(t, name) for t in batch])]
+        columns[name] = pa.array(ids, _IDS)
+        num_tokens += sum(map(len, ids))
+    columns["better"] = [better[t.function_id] for t in batch]
+    return pa.table(columns, schema=TOKENS_SCHEMA), num_tokens
+
+
+def texts_for_tokenizer(texts: Iterable[Texts]) -> Iterator[str]:
+    """What a tokenizer is to be trained on: the IR of all kinds, and answers' first lines."""
+    for t in texts:
+        yield t.unoptimised
+        yield t.after_oz
+        yield f"Run passes to reduce instruction count from {t.before} to {t.after}:\n\n"

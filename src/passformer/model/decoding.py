@@ -1,0 +1,107 @@
+"""From a prompt to pass lists: constrained so that only legal lists can come out, the most probable first.
+
+Best-first expansion, as in priority sampling (Grubisic et al., 2024): of all unexpanded continuations the most probable
+is expanded next. It is deterministic, never proposes a list twice, and its first list is at least as probable as
+what greedy decoding finds.
+"""
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Logits = npt.NDArray[np.float32]
+
+
+class LanguageModel(Protocol):
+    """What decoding needs: logits of the next token, and a state to go on from."""
+
+    def start(self, tokens: Sequence[int]) -> tuple[Logits, Any]:
+        """(logits (V,), state) after a prompt."""
+
+    def follow(self, state: Any, tokens: Sequence[int]) -> tuple[Logits, Any]:
+        """(logits (V,), state) after more tokens; `state` itself stays as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How a pass list is written in tokens."""
+
+    begin: tuple[int, ...]
+    """What opens every answer."""
+    passes: Mapping[int, str]
+    """Token -> the pass's name, of all passes that may be proposed."""
+    once: frozenset[int]
+    """Tokens that may stand in a list once only: the meta flags."""
+    stop: int
+    """The token that follows the last pass."""
+    max_length: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A pass list, its probability among all legal ones, and where an answer goes on from it."""
+
+    names: tuple[str, ...]
+    log_probability: float
+    state: Any
+    """After the stop token has been chosen, but not followed."""
+
+
+def best_first(
+    model: LanguageModel, prompt: Sequence[int], grammar: Grammar, num_lists: int, max_expansions: int | None = None
+) -> list[Hypothesis]:
+    """The `num_lists` most probable pass lists, in order; fewer where `max_expansions` model calls do not find them."""
+    logits, state = model.start([*prompt, *grammar.begin])
+    limit = max_expansions or 8 * num_lists + 16
+    legal = np.array([*grammar.passes, grammar.stop])
+    order = 0  # breaks ties the same way each time
+    heap: list[tuple[float, int, tuple[int, ...], Any]] = []
+    found: list[Hypothesis] = []
+
+    def push(prefix: tuple[int, ...], log_probability: float, logits: Logits, state: Any) -> None:
+        nonlocal order
+        allowed = legal if len(prefix) < grammar.max_length else legal[-1:]
+        allowed = allowed[[t not in grammar.once or t not in prefix for t in allowed.tolist()]]
+        scores = log_softmax(logits[allowed])
+        for i in np.argsort(-scores, kind="stable")[: num_lists + 1]:
+            heapq.heappush(heap, (-(log_probability + float(scores[i])), order, (*prefix, int(allowed[i])), state))
+            order += 1
+
+    push((), 0.0, logits, state)
+    expansions = 0
+    while heap and len(found) < num_lists:
+        cost, _, prefix, state = heapq.heappop(heap)
+        if prefix[-1] == grammar.stop:
+            found.append(Hypothesis(tuple(grammar.passes[t] for t in prefix[:-1]), -cost, state))
+            continue
+        if expansions == limit:
+            continue  # what is complete already may still be among the most probable
+        expansions += 1
+        logits, state = model.follow(state, prefix[-1:])
+        push(prefix, -cost, logits, state)
+    return found
+
+
+def greedy(model: LanguageModel, state: Any, tokens: Sequence[int], end: int, max_tokens: int) -> list[int]:
+    """The most probable token each time, after `tokens`, until `end` (which is left away) or `max_tokens`."""
+    written: list[int] = []
+    logits, state = model.follow(state, tokens)
+    while len(written) < max_tokens:
+        token = int(logits.argmax())
+        if token == end:
+            break
+        written.append(token)
+        logits, state = model.follow(state, [token])
+    return written
+
+
+def log_softmax(scores: Logits) -> Logits:
+    """(N,) -> (N,)."""
+    top = scores.max()
+    result: Logits = scores - (top + math.log(float(np.exp(scores - top, dtype=np.float64).sum())))
+    return result

@@ -1,0 +1,114 @@
+"""Configuration of a training run: a TOML file, as in `configs/`, checked once, saved resolved beside the run."""
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from passformer.dataset.prompt import Form
+from passformer.llvm.errors import InputError
+
+
+class Section(BaseModel):
+    """Unknown keys are errors: a misspelt setting must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    """The model's shape; the vocabulary comes from the tokenizer."""
+
+    dim: int = 256
+    """Width."""
+    num_layers: int = 6
+    num_heads: int = 4
+    num_kv_heads: int = 4
+    """Fewer than heads: grouped-query attention."""
+    hidden_dim: int = 704
+    """Of the feed-forward part; Llama's is 8/3 of the width."""
+    context: int = 2048
+    rope_base: float = 10_000.0
+    norm_eps: float = 1e-5
+    tie_embeddings: bool = True
+
+
+class DataSection(Section):
+    """What the model is shown."""
+
+    form: Form = Form.BOTH
+    max_prompt: int = 1024
+    """Tokens; longer prompts are cut at their end."""
+    max_ir: int = 512
+    """Tokens of optimised IR in an answer."""
+    ir_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of samples whose answer goes on with the optimised IR (those that show the label)."""
+    ir_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Loss weight of its tokens; 0 is the paper's ablation, no generation of optimised code."""
+    pack_tokens: int = 2048
+    """Length that samples are packed to."""
+    sharpness: Annotated[float, Field(gt=0)] = math.inf
+    """How strictly samples show a function's best list (see `draw_label`); infinite: always."""
+    negatives: Annotated[float, Field(ge=0)] = 1.0
+    """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
+    gain_power: Annotated[float, Field(ge=0)] = 0.0
+    """Samples count as (1 + instructions saved) to this power in the loss."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training functions that is used at all (the paper's ablation, section V-A)."""
+
+
+class OptimSection(Section):
+    """AdamW and its schedule."""
+
+    steps: int = 1000
+    packs_per_step: int = 8
+    """Packs, over all processes, whose gradients are summed for one step."""
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    final_share: float = 0.1
+    """Of the learning rate, at the end of the cosine."""
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.1
+    clip_norm: float = 1.0
+
+
+class RunSection(Section):
+    """Everything else."""
+
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the arithmetic; `auto` is bfloat16 where the processor has it."""
+    log_every: int = 10
+    checkpoint_every: int = 200
+    keep_checkpoints: int = 2
+    validate_every: int = 500
+    validate_functions: int = 400
+    """How many functions of validation the model answers for."""
+    generate_functions: int = 50
+    """How many of these it writes the optimised IR for."""
+
+
+class TrainConfig(Section):
+    """A whole run."""
+
+    name: str
+    model: ModelSection = ModelSection()
+    data: DataSection = DataSection()
+    optim: OptimSection = OptimSection()
+    run: RunSection = RunSection()
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Of a TOML file; raises InputError naming the field that is wrong."""
+    try:
+        return TrainConfig.model_validate(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML file: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {place}: {first['msg']}") from None

@@ -1,0 +1,59 @@
+"""The stream of training packs: endless, the same for the same seed, and able to go on at any step."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from passformer.dataset.prompt import Form
+from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_label, pack
+from passformer.dataset.tokens import TokenRow
+from passformer.train.config import DataSection
+
+
+class PackStream:
+    """Packs of epoch after epoch."""
+
+    def __init__(self, rows: Sequence[TokenRow], tokenizer: Tokenizer, data: DataSection, seed: int) -> None:
+        kept = max(1, round(data.share * len(rows)))
+        rows = sorted(rows, key=lambda row: row.function_id)[:kept]  # ids are hashes: this is a random share
+        self._better = [row for row in rows if row.better]
+        self._others = [row for row in rows if not row.better]
+        layout = Layout(Form(data.form), data.max_prompt, data.max_ir, data.ir_weight)
+        self._writer = Writer(tokenizer, layout)
+        self._data = data
+        self._seed = seed
+
+    def packs(self, start: int = 0) -> Iterator[Pack]:
+        """From pack number `start` on."""
+        number = epoch = 0
+        while True:
+            for item in pack(self._samples(epoch), self._data.pack_tokens):
+                if number >= start:
+                    yield item
+                number += 1
+            epoch += 1
+
+    def _samples(self, epoch: int) -> Iterator[Sample]:
+        rng = np.random.default_rng((self._seed, epoch))
+        num_others = min(len(self._others), round(self._data.negatives * max(len(self._better), 1)))
+        chosen = [*self._better, *(self._others[i] for i in rng.permutation(len(self._others))[:num_others])]
+        for i in rng.permutation(len(chosen)):
+            yield self.sample(chosen[i], rng)
+
+    def sample(self, row: TokenRow, rng: np.random.Generator) -> Sample:
+        """One sample of a row; the label is drawn."""
+        pass_list, count = draw_label(row, rng, self._data.sharpness)
+        is_label = not row.better or str(pass_list) == row.better[0][0]
+        sample = self._writer.sample(row, pass_list, count, is_label and rng.random() < self._data.ir_share)
+        if self._data.gain_power:
+            scale = (1 + row.oz_count - count) ** self._data.gain_power
+            sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))
+        return sample
+
+
+def of_rank(packs: Iterator[Pack], rank: int, world: int) -> Iterator[Pack]:
+    """Every `world`-th pack."""
+    return islice(packs, rank, None, world)
