@@ -1,0 +1,233 @@
+"""The training loop: packs in, gradients summed over a step, AdamW, validation and checkpoints now and then."""
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+
+from passformer.corpus.files import atomic, make_folder
+from passformer.dataset.sequences import Pack
+from passformer.dataset.tokenizer import load_tokenizer
+from passformer.dataset.tokens import read_tokens
+from passformer.llvm.errors import InputError
+from passformer.llvm.progress import Report, silent
+from passformer.model.hf import save_hf
+from passformer.model.llama import Llama, LlamaConfig
+from passformer.train.checkpoint import load_checkpoint, save_checkpoint
+from passformer.train.config import OptimSection, TrainConfig
+from passformer.train.distributed import World, join_world, shard, summed
+from passformer.train.stream import PackStream, of_rank
+
+Validate = Callable[[Llama, int], dict[str, float]]
+"""Measures of a model at a step."""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a run is."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def train(
+    config: TrainConfig, data: Path, run: Path, validate: Validate | None = None, report: Report = silent
+) -> dict[str, Any]:
+    """Train or go on in `run`; returns the last figures. The model lies in `run/model` (Hugging Face layout).
+
+    `data` holds tokenizer.json and tokens-SPLIT.parquet. Raises InputError where `run` holds another configuration, a
+    checkpoint is damaged or there is no room for one. On Ctrl-C the state is saved first.
+    """
+    tokenizer = load_tokenizer(data / "tokenizer.json")
+    with join_world() as world:
+        if world.is_first:
+            _claim(run, config, tokenizer)
+        model = build_model(config, tokenizer).to(world.device)
+        dtype = precision(config, world)
+        if world.size > 1:
+            shard(model, world, dtype)
+        optimizer = make_optimizer(model, config.optim)
+        stream = PackStream(list(read_tokens(data, "train")), tokenizer, config.data, config.run.seed)
+        trainer = _Trainer(config, run, model, optimizer, stream, world, dtype, validate)
+        return trainer.run(report)
+
+
+def build_model(config: TrainConfig, tokenizer: Tokenizer) -> Llama:
+    """With fresh weights from the run's seed."""
+    torch.manual_seed(config.run.seed)
+    return Llama(LlamaConfig(vocab_size=tokenizer.get_vocab_size(), **config.model.model_dump()))
+
+
+def make_optimizer(model: Llama, optim: OptimSection) -> torch.optim.AdamW:
+    """AdamW; norms do not decay."""
+    groups = [
+        {"params": parameters, "weight_decay": optim.weight_decay if decays else 0.0}
+        for decays, parameters in model.decay_groups()
+    ]
+    return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(optim.beta1, optim.beta2))
+
+
+def learning_rate(optim: OptimSection, step: int) -> float:
+    """Of step `step` (from 0): linear warm-up, then a cosine down to `final_share` at the last step."""
+    if step < optim.warmup_steps:
+        return optim.learning_rate * (step + 1) / optim.warmup_steps
+    done = (step - optim.warmup_steps) / max(1, optim.steps - 1 - optim.warmup_steps)
+    share = optim.final_share + (1 - optim.final_share) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return optim.learning_rate * share
+
+
+def precision(config: TrainConfig, world: World) -> torch.dtype:
+    """The type of the arithmetic."""
+    if config.run.precision != "auto":
+        return torch.float32 if config.run.precision == "float32" else torch.bfloat16
+    if world.device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    has_it = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if has_it and "avx512_bf16" in _cpu_flags() else torch.float32
+
+
+def pack_loss(model: Llama, pack: Pack, device: torch.device) -> torch.Tensor:
+    """Sum over targets of weight times cross-entropy, in float32."""
+    ids = torch.from_numpy(pack.ids.astype("int64")).to(device)
+    weights = torch.from_numpy(pack.weights).to(device)
+    at = torch.nonzero(weights[1:] > 0).flatten()  # the output layer runs only where there is a target
+    logits, _ = model(ids.unsqueeze(0), documents=pack.documents, at=at)
+    losses = F.cross_entropy(logits[0].float(), ids[1:][at], reduction="none")
+    return (losses * weights[1:][at]).sum()
+
+
+class _Trainer:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        model: Llama,
+        optimizer: torch.optim.Optimizer,
+        stream: PackStream,
+        world: World,
+        dtype: torch.dtype,
+        validate: Validate | None,
+    ) -> None:
+        self.config, self.folder, self.model, self.optimizer = config, folder, model, optimizer
+        self.stream, self.world, self.dtype, self.validate = stream, world, dtype, validate
+        self.position = Position()
+        self.last: dict[str, Any] = {}
+
+    def run(self, report: Report) -> dict[str, Any]:
+        facts = load_checkpoint(self.folder, self.model, self.optimizer, self.world)
+        if facts:
+            self.position = Position(facts["step"], facts["tokens"], facts["seconds"])
+            self.last = facts["last"]
+            _cut(self.folder / "metrics.jsonl", self.position.step)
+        optim = self.config.optim
+        per_rank = optim.packs_per_step // self.world.size
+        if per_rank * self.world.size != optim.packs_per_step:
+            raise InputError(f"packs_per_step {optim.packs_per_step} is no multiple of {self.world.size} processes")
+        packs = of_rank(self.stream.packs(self.position.step * optim.packs_per_step), self.world.rank, self.world.size)
+        try:
+            while self.position.step < optim.steps:
+                self._step([next(packs) for _ in range(per_rank)])
+                loss = self.last.get("loss", 0.0)
+                report(f"training: loss {loss:.3f}", self.position.step, optim.steps)
+                self._now_and_then()
+        except KeyboardInterrupt:
+            self._save()
+            raise
+        self._save()
+        if self.world.size == 1:
+            save_hf(self.model, self.folder / "model")
+        return {**self.last, "steps": self.position.step, "tokens": self.position.tokens, "run": str(self.folder)}
+
+    def _step(self, packs: list[Pack]) -> None:
+        started = time.perf_counter()
+        self.model.train()
+        (total,) = summed([float(sum(pack.weights[1:].sum() for pack in packs))], self.world)
+        lr = learning_rate(self.config.optim, self.position.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        loss_sum = 0.0
+        for pack in packs:
+            with self._arithmetic():
+                loss = pack_loss(self.model, pack, self.world.device)
+            # FSDP averages gradients over the processes; the sum over all of them is wanted.
+            (loss * (self.world.size / total)).backward()  # type: ignore[no-untyped-call]
+            loss_sum += float(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.position.step += 1
+        tokens, loss_sum = summed([float(sum(len(pack.ids) for pack in packs)), loss_sum], self.world)
+        self.position.tokens += int(tokens)
+        self.position.seconds += time.perf_counter() - started
+        self.last |= {"loss": loss_sum / total, "learning_rate": lr, "gradient_norm": float(norm)}
+
+    def _arithmetic(self) -> Any:
+        if self.dtype is torch.float32 or self.world.size > 1:  # sharded weights are in that type already
+            return contextlib.nullcontext()
+        return torch.autocast(self.world.device.type, dtype=self.dtype)
+
+    def _now_and_then(self) -> None:
+        run, step = self.config.run, self.position.step
+        if step % run.log_every == 0:
+            self._log("train", {k: self.last[k] for k in ("loss", "learning_rate", "gradient_norm")})
+        if self.validate and (step % run.validate_every == 0 or step == self.config.optim.steps):
+            self.model.eval()
+            with self._arithmetic():
+                figures = self.validate(self.model, step)
+            self.last["validation"] = figures
+            self._log("validation", figures)
+        if step % run.checkpoint_every == 0:
+            self._save()
+
+    def _save(self) -> None:
+        facts = {"tokens": self.position.tokens, "seconds": self.position.seconds, "last": self.last}
+        keep = self.config.run.keep_checkpoints
+        save_checkpoint(self.folder, self.position.step, self.model, self.optimizer, facts, self.world, keep)
+
+    def _log(self, kind: str, figures: dict[str, float]) -> None:
+        if not self.world.is_first:
+            return
+        place = {"step": self.position.step, "tokens": self.position.tokens, "seconds": self.position.seconds}
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"kind": kind, **place, **figures}) + "\n")
+
+
+def read_metrics(run: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; a torn last line is left out."""
+    file = run / "metrics.jsonl"
+    for line in file.read_text().splitlines() if file.exists() else []:
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def _cut(metrics: Path, step: int) -> None:
+    """Forget what was logged after the checkpoint that the run goes on from."""
+    rows = [row for row in read_metrics(metrics.parent) if row["step"] <= step]
+    with atomic(metrics) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _claim(run: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:
+    """A run folder belongs to one configuration and one tokenizer."""
+    make_folder(run)
+    wanted = {"config.json": config.model_dump_json(indent=2) + "\n", "tokenizer.json": tokenizer.to_str()}
+    for name, text in wanted.items():
+        file = run / name
+        if file.exists() and file.read_text() != text:
+            raise InputError(f"{run} holds a run with another {name}: choose another --out, or remove it")
+        with atomic(file) as temporary:
+            temporary.write_text(text)
+
+
+def _cpu_flags() -> str:
+    info = Path("/proc/cpuinfo")
+    return info.read_text() if info.exists() else ""
