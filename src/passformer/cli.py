@@ -39,7 +39,14 @@ corpus = typer.Typer(
     rich_markup_mode=None,
     help="Sets of functions: build them, look at them.",
 )
+tokenizer = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="How IR becomes tokens.",
+)
 app.add_typer(corpus, name="corpus")
+app.add_typer(tokenizer, name="tokenizer")
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -316,6 +323,61 @@ def verify(
     with working_folder(out) as folder, Pool(jobs) as pool, track_steps() as report:
         result = verify_lists(lists, folder, pool, settings, report)
     _emit(result, as_json, print_verification)
+
+
+@app.command()
+def dataset(
+    directory: Directory,
+    labels: Annotated[Path | None, typer.Option(help="Of `passformer labels`; default: DIR/labels.parquet.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: DIR/dataset.")] = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Write labelled functions as text: their IR before and after optimisation."""
+    from passformer.corpus.store import Corpus
+    from passformer.dataset.examples import write_texts
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_figures, track_steps
+
+    with Pool(jobs) as pool, track_steps() as report:
+        corpus = Corpus(directory)
+        counts = write_texts(corpus, labels or directory / "labels.parquet", out or directory / "dataset", pool, report)
+    _emit(counts, as_json, print_figures)
+
+
+@tokenizer.command("train")
+def tokenizer_train(
+    directory: Directory,
+    vocab_size: Annotated[int, typer.Option(min=600, max=65_535, help="Entries, pass names among them.")] = 4096,
+    sample: Annotated[int, typer.Option(min=1, help="Functions to train it on.")] = 20_000,
+    labels: Annotated[Path | None, typer.Option(help="Of `passformer labels`; default: DIR/labels.parquet.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a tokenizer on DIR/dataset, and write all of it as tokens."""
+    from passformer.dataset.vocabulary import make_tokenizer
+    from passformer.tables import print_figures
+
+    result = make_tokenizer(directory / "dataset", labels or directory / "labels.parquet", vocab_size, sample, seed)
+    _emit(result, as_json, print_figures)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Option(help="A TOML file, as in configs/.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="A corpus with dataset and tokenizer.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; a run that was stopped there goes on.")],
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model; start it with torchrun to use several processes or GPUs."""
+    from passformer.tables import print_figures, track_steps
+    from passformer.train.config import read_config
+    from passformer.train.stage import train_on_corpus
+
+    with track_steps() as report:
+        result = train_on_corpus(read_config(config), data, out, jobs, report)
+    _emit(result, as_json, print_figures)
 
 
 @bench.command("compile")

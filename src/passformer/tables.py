@@ -193,6 +193,18 @@ def print_verification(result: dict[str, Any]) -> None:
         console.print(Text(f"{pass_list}: {result['folder']}/reproducers/{name}/run.sh"), soft_wrap=True)
 
 
+def print_figures(result: dict[str, Any], indent: str = "") -> None:
+    """A figure a line."""
+    for name, value in result.items():
+        label = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            print(label)
+            print_figures(value, indent + "  ")
+        else:
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
+            print(f"{label:<32}{shown}")
+
+
 def print_bench(result: dict[str, Any]) -> None:
     """The result of `bench compile`."""
     title = f"{result['functions']} functions x {result['lists']} lists, LLVM {result['llvm']}"

@@ -100,8 +100,8 @@ def greedy(model: LanguageModel, state: Any, tokens: Sequence[int], end: int, ma
     return written
 
 
-def log_softmax(scores: Logits) -> Logits:
+def log_softmax(scores: Logits) -> npt.NDArray[np.float64]:
     """(N,) -> (N,)."""
-    top = scores.max()
-    result: Logits = scores - (top + math.log(float(np.exp(scores - top, dtype=np.float64).sum())))
+    shifted = scores.astype(np.float64) - scores.max()
+    result: npt.NDArray[np.float64] = shifted - math.log(np.exp(shifted).sum())
     return result

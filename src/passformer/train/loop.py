@@ -1,11 +1,10 @@
 """The training loop: packs in, gradients summed over a step, AdamW, validation and checkpoints now and then."""
 
 import contextlib
-import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from passformer.model.llama import Llama, LlamaConfig
 from passformer.train.checkpoint import load_checkpoint, save_checkpoint
 from passformer.train.config import OptimSection, TrainConfig
 from passformer.train.distributed import World, join_world, shard, summed
+from passformer.train.metrics import Metrics
+from passformer.train.picture import draw_progress
 from passformer.train.stream import PackStream, of_rank
 
 Validate = Callable[[Llama, int], dict[str, float]]
@@ -121,13 +122,14 @@ class _Trainer:
         self.stream, self.world, self.dtype, self.validate = stream, world, dtype, validate
         self.position = Position()
         self.last: dict[str, Any] = {}
+        self.metrics: Metrics | None = None
 
     def run(self, report: Report) -> dict[str, Any]:
         facts = load_checkpoint(self.folder, self.model, self.optimizer, self.world)
         if facts:
             self.position = Position(facts["step"], facts["tokens"], facts["seconds"])
             self.last = facts["last"]
-            _cut(self.folder / "metrics.jsonl", self.position.step)
+        self.metrics = Metrics(self.folder, self.position.step) if self.world.is_first else None
         optim = self.config.optim
         per_rank = optim.packs_per_step // self.world.size
         if per_rank * self.world.size != optim.packs_per_step:
@@ -142,6 +144,9 @@ class _Trainer:
         except KeyboardInterrupt:
             self._save()
             raise
+        finally:
+            if self.metrics:
+                self.metrics.close()
         self._save()
         if self.world.size == 1:
             save_hf(self.model, self.folder / "model")
@@ -185,6 +190,8 @@ class _Trainer:
                 figures = self.validate(self.model, step)
             self.last["validation"] = figures
             self._log("validation", figures)
+            if self.world.is_first:
+                draw_progress(self.folder)
         if step % run.checkpoint_every == 0:
             self._save()
 
@@ -194,26 +201,8 @@ class _Trainer:
         save_checkpoint(self.folder, self.position.step, self.model, self.optimizer, facts, self.world, keep)
 
     def _log(self, kind: str, figures: dict[str, float]) -> None:
-        if not self.world.is_first:
-            return
-        place = {"step": self.position.step, "tokens": self.position.tokens, "seconds": self.position.seconds}
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"kind": kind, **place, **figures}) + "\n")
-
-
-def read_metrics(run: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; a torn last line is left out."""
-    file = run / "metrics.jsonl"
-    for line in file.read_text().splitlines() if file.exists() else []:
-        with contextlib.suppress(ValueError):
-            yield json.loads(line)
-
-
-def _cut(metrics: Path, step: int) -> None:
-    """Forget what was logged after the checkpoint that the run goes on from."""
-    rows = [row for row in read_metrics(metrics.parent) if row["step"] <= step]
-    with atomic(metrics) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        if self.metrics:
+            self.metrics.log(kind, asdict(self.position), figures)
 
 
 def _claim(run: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:

@@ -1,0 +1,23 @@
+"""The stage: train on a corpus's dataset, with validation by LLVM."""
+
+from pathlib import Path
+from typing import Any
+
+from passformer.corpus.store import Corpus
+from passformer.dataset.tokenizer import load_tokenizer
+from passformer.llvm.progress import Report, silent
+from passformer.llvm.sandbox import Pool
+from passformer.train.config import TrainConfig
+from passformer.train.loop import train
+from passformer.train.validate import Validator
+
+
+def train_on_corpus(
+    config: TrainConfig, corpus_folder: Path, run: Path, jobs: int | None = None, report: Report = silent
+) -> dict[str, Any]:
+    """Train in `run` on `corpus_folder/dataset`, validating on the corpus's own functions."""
+    data = corpus_folder / "dataset"
+    corpus = Corpus(corpus_folder)
+    with Pool(jobs) as pool:
+        validator = Validator(corpus, data, load_tokenizer(data / "tokenizer.json"), config, pool)
+        return train(config, data, run, validator, report)
