@@ -1,12 +1,22 @@
 """Fixtures that several test modules share: the real LLVM of this installation, and others where they are named."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from passformer.autotune.engine import local_engine
+from passformer.autotune.labels import write_labels
+from passformer.autotune.tune import Settings as TuningSettings
+from passformer.autotune.tune import autotune
+from passformer.corpus.build import build_corpus
+from passformer.corpus.store import Corpus
+from passformer.dataset.examples import write_texts
+from passformer.dataset.vocabulary import make_tokenizer
 from passformer.llvm.locate import Toolchain, find_toolchain
-from passformer.llvm.sandbox import Pool, Sandbox
+from passformer.llvm.sandbox import Limits, Pool, Sandbox
 from reference import PROGRAMS as PROGRAMS  # other test modules take it from here
 
 OTHER_LLVMS = [folder for folder in os.environ.get("PASSFORMER_TEST_LLVM_DIRS", "").split(":") if folder]
@@ -45,3 +55,26 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     find_toolchain.cache_clear()
     yield monkeypatch
     find_toolchain.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory, pool: Pool) -> Path:
+    """A corpus folder with functions in all splits, tuned a little, with labels.parquet."""
+    root = tmp_path_factory.mktemp("labelled")
+    for program in sorted(PROGRAMS.glob("*.c")):
+        (root / "tree" / program.stem).mkdir(parents=True)
+        shutil.copy(program, root / "tree" / program.stem)
+    folder = root / "corpus"
+    build_corpus([f"dir:{root / 'tree'}"], folder, pool)
+    with local_engine(2, Limits(cpu_seconds=5)) as engine:
+        autotune(Corpus(folder), folder / "tunings" / "default", engine, TuningSettings(8, 20, 60, seed=3))
+    write_labels([folder / "tunings" / "default"], folder / "labels.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(labelled: Path, pool: Pool) -> Path:
+    """The labelled corpus's folder with its dataset: texts, tokenizer.json and tokens."""
+    write_texts(Corpus(labelled), labelled / "labels.parquet", labelled / "dataset", pool)
+    make_tokenizer(labelled / "dataset", labelled / "labels.parquet", 1500, 10_000)
+    return labelled / "dataset"

@@ -2,8 +2,10 @@
 
 import contextlib
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -136,14 +138,14 @@ class _Trainer:
             raise InputError(f"packs_per_step {optim.packs_per_step} is no multiple of {self.world.size} processes")
         packs = of_rank(self.stream.packs(self.position.step * optim.packs_per_step), self.world.rank, self.world.size)
         try:
-            while self.position.step < optim.steps:
-                self._step([next(packs) for _ in range(per_rank)])
-                loss = self.last.get("loss", 0.0)
-                report(f"training: loss {loss:.3f}", self.position.step, optim.steps)
-                self._now_and_then()
-        except KeyboardInterrupt:
-            self._save()
-            raise
+            with _interrupts_wait() as interrupted:
+                while self.position.step < optim.steps:
+                    self._step([next(packs) for _ in range(per_rank)])
+                    self._now_and_then()
+                    report(f"training: loss {self.last['loss']:.3f}", self.position.step, optim.steps)
+                    if interrupted.is_set():
+                        self._save()
+                        raise KeyboardInterrupt
         finally:
             if self.metrics:
                 self.metrics.close()
@@ -203,6 +205,20 @@ class _Trainer:
     def _log(self, kind: str, figures: dict[str, float]) -> None:
         if self.metrics:
             self.metrics.log(kind, asdict(self.position), figures)
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event instead of ending a step half-way."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _claim(run: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:

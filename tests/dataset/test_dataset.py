@@ -1,0 +1,179 @@
+"""From labels to tokens: texts, the tokenizer, samples and packs."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from passformer.corpus.normalize import normalize
+from passformer.corpus.store import SPLITS, Corpus
+from passformer.dataset.examples import read_labels, read_texts, write_texts
+from passformer.dataset.prompt import ANSWER, END, IR, OZ_IR, Answer, Form, parse_answer
+from passformer.dataset.sequences import Layout, Sample, Writer, draw_label, pack
+from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
+from passformer.dataset.tokens import read_tokens
+from passformer.dataset.vocabulary import make_tokenizer
+from passformer.llvm.catalog import catalog
+from passformer.llvm.errors import InputError
+from passformer.llvm.measure import Subject, measurer, render
+from passformer.llvm.passlist import OZ, PassList
+
+
+@pytest.fixture(scope="module")
+def tokenizer(dataset):
+    return load_tokenizer(dataset / "tokenizer.json")
+
+
+@pytest.fixture(scope="module")
+def rows(dataset):
+    return [row for split in SPLITS for row in read_tokens(dataset, split)]
+
+
+def test_texts_are_those_of_the_labelled_functions(dataset, labelled, sandbox, major):
+    texts = {t.function_id: t for t in read_texts(dataset, SPLITS)}
+    labels = {row["function_id"]: row for row in read_labels(labelled / "labels.parquet")}
+    assert texts.keys() == labels.keys() and len(texts) > 40
+    assert any(t.pass_list != "-Oz" for t in texts.values())
+    for function in list(Corpus(labelled).functions())[:15]:
+        t, label = texts[function.id], labels[function.id]
+        assert (t.split, t.source, t.before) == (function.split, function.source, function.instructions)
+        assert (t.pass_list, t.oz_count, t.after) == (label["pass_list"], label["baseline"], label["count"])
+        assert t.unoptimised == normalize(sandbox.call(render, (function.ir, "text")).decode())
+        pipeline = PassList.parse(t.pass_list).pipeline(major)
+        (result,) = sandbox.map(measurer, Subject(function.ir, bitcode=True), [pipeline])
+        assert t.optimised == normalize(sandbox.call(render, (result.bitcode, "text")).decode())
+        assert (t.after_oz == t.optimised) or t.pass_list != "-Oz"
+
+
+def test_an_example_is_prompt_and_answer(dataset):
+    for t in list(read_texts(dataset, ["train"]))[:5]:
+        example = t.example(Form.BOTH)
+        answer = parse_answer(example.answer)
+        assert (answer.before, answer.after, str(answer.pass_list)) == (t.before, t.after, t.pass_list)
+        assert t.unoptimised in example.prompt and t.after_oz in example.prompt and answer.ir == t.optimised
+        assert t.after_oz == t.unoptimised or t.after_oz not in t.example(Form.PAPER).prompt
+
+
+def test_finished_shards_are_not_written_again(dataset, labelled, pool):
+    shards = sorted(dataset.glob("texts-*.parquet"))
+    before = [shard.stat().st_mtime_ns for shard in shards]
+    counts = write_texts(Corpus(labelled), labelled / "labels.parquet", dataset, pool)
+    assert [shard.stat().st_mtime_ns for shard in shards] == before
+    assert counts["functions"] == len(list(read_texts(dataset, SPLITS))) and counts["changed"] == 0
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_the_tokenizer_loses_nothing(tokenizer_of_tests, text):
+    tokenizer = tokenizer_of_tests
+    if not any(special in text for special in SPECIAL):
+        assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+@pytest.fixture(scope="session")
+def tokenizer_of_tests(dataset):
+    return load_tokenizer(dataset / "tokenizer.json")
+
+
+def test_unseen_ir_comes_back_and_is_short(dataset, tokenizer):
+    texts = [t for split in ("validation", "test") for t in read_texts(dataset, [split])]
+    whole = [t.unoptimised + t.after_oz for t in texts]
+    encoded = tokenizer.encode_batch(whole)
+    assert [tokenizer.decode(e.ids, skip_special_tokens=False) for e in encoded] == whole
+    assert sum(map(len, whole)) / sum(len(e.ids) for e in encoded) > 2.5, "this one has seen a hundred functions only"
+
+
+def test_each_pass_is_one_token_and_each_digit_too(tokenizer):
+    names = list(catalog())
+    text = "Run passes" + "".join(map(pass_token, names))
+    tokens = tokenizer.encode(text).tokens
+    assert tokens[-len(names) :] == [pass_token(name) for name in names]
+    answer = Answer(PassList.parse("-gvn-hoist -gvn -Oz"), 1234, 56, "")
+    tokens = tokenizer.encode(answer.head()).tokens
+    assert [t for t in tokens if t.isdigit()] == list("123456")
+    assert not any(any(c.isdigit() for c in t) and not t.isdigit() for t in tokens)
+
+
+def test_the_special_tokens_come_first(tokenizer):
+    assert [tokenizer.token_to_id(text) for text in SPECIAL] == [0, 1, 2, 3, 4]
+    assert tokenizer.encode(f"{OZ_IR}x{IR}y{ANSWER}z{END}").tokens[0] == OZ_IR
+
+
+def test_a_tokenizer_of_something_else_is_refused(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(InputError, match="is no tokenizer"):
+        load_tokenizer(tmp_path / "a.json")
+    with pytest.raises(InputError, match="is no tokenizer"):
+        load_tokenizer(tmp_path / "nothing.json")
+
+
+def test_the_summary_counts(dataset, labelled):
+    summary = json.loads((dataset / "tokens.json").read_text())
+    assert sum(summary[split] for split in SPLITS) == len(list(read_texts(dataset, SPLITS)))
+    assert all(summary[split] > 0 for split in SPLITS)
+    with pytest.raises(InputError, match="holds no texts"):
+        make_tokenizer(labelled, labelled / "labels.parquet", 1000, 10)
+
+
+def test_a_sample_says_what_the_row_says(rows, tokenizer):
+    writer = Writer(tokenizer, Layout(Form.BOTH, 10_000, 10_000, ir_weight=0.25))
+    row = next(row for row in rows if row.better)
+    pass_list, count = PassList.parse(row.better[0][0]), row.better[0][1]
+    sample = writer.sample(row, pass_list, count, with_ir=True)
+    text = tokenizer.decode(sample.ids.tolist(), skip_special_tokens=False)
+    prompt, _, answer = text.partition(ANSWER)
+    assert prompt.startswith(OZ_IR) and IR in prompt and answer.endswith(END)
+    assert parse_answer(answer.removesuffix(END)).pass_list == pass_list
+    num_prompt = int((sample.weights == 0).sum())
+    assert sample.ids[num_prompt - 1] == tokenizer.token_to_id(ANSWER)
+    head = len(tokenizer.encode(Answer(pass_list, row.before, count, "").head()).ids)
+    assert set(sample.weights[num_prompt : num_prompt + head]) == {1.0}
+    assert set(sample.weights[num_prompt + head :]) == {0.25}
+    short = writer.sample(row, pass_list, count, with_ir=False)
+    assert len(short.ids) == num_prompt + head + 1 and short.weights[-1] == 1.0
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
+    row = max(rows, key=lambda row: len(row.unoptimised))
+    writer = Writer(tokenizer, Layout(form, 40, 10))
+    prompt = writer.prompt(row.unoptimised, row.after_oz)
+    assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
+    assert prompt[0] == tokenizer.token_to_id(OZ_IR if form is Form.BOTH else IR)
+    assert writer.is_cut(row.unoptimised, row.after_oz)
+    roomy = Writer(tokenizer, Layout(form, 10**6, 10))
+    assert not roomy.is_cut(row.unoptimised, row.after_oz)
+    shown = roomy.prompt(row.unoptimised, row.after_oz)
+    assert list(shown[:39]) == list(prompt[:39])
+    sample = writer.sample(row, OZ, row.oz_count, with_ir=True)
+    assert (sample.ids[-1] == tokenizer.token_to_id(END)) == (len(row.optimised) <= 10)
+
+
+def test_labels_are_drawn_by_their_gain(rows):
+    row = max(rows, key=lambda row: len(row.better))
+    rng = np.random.default_rng(0)
+    assert {draw_label(row, rng, float("inf")) for _ in range(20)} == {
+        (PassList.parse(row.better[0][0]), row.better[0][1])
+    }
+    gains = {text: row.oz_count - count for text, count in row.better}
+    drawn = [str(draw_label(row, rng, 1.0)[0]) for _ in range(4000)]
+    for text, gain in gains.items():
+        assert drawn.count(text) / 4000 == pytest.approx(gain / sum(gains.values()), abs=0.05)
+    none = next(row for row in rows if not row.better)
+    assert draw_label(none, rng, 1.0) == (OZ, none.oz_count)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=40))
+@settings(deadline=None)
+def test_packs_hold_every_sample_once_and_in_order(lengths):
+    samples = [Sample(np.full(n, i + 1, np.uint16), np.ones(n, np.float32)) for i, n in enumerate(lengths)]
+    packs = list(pack(samples, 20))
+    assert all(len(p.ids) == len(p.weights) == 20 == sum(p.documents) for p in packs)
+    documents = [part for p in packs for part in np.split(p.ids, np.cumsum(p.documents)[:-1])]
+    kept = [part for part in documents if part[0] != 0]
+    assert [(int(part[0]), len(part)) for part in kept] == [(i + 1, min(n, 20)) for i, n in enumerate(lengths)]
+    for p in packs:
+        starts = np.cumsum((0, *p.documents[:-1]))
+        assert all(p.weights[start] == 0 for start in starts), "no document predicts the first token of the next"

@@ -1,0 +1,251 @@
+"""Training: what is read, what a step computes, that a run goes on to the bit, and that processes agree."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from passformer.corpus.store import Corpus
+from passformer.dataset.tokenizer import load_tokenizer
+from passformer.dataset.tokens import read_tokens
+from passformer.llvm.errors import InputError
+from passformer.model.hf import load_hf
+from passformer.model.llama import LlamaConfig
+from passformer.train.config import DataSection, OptimSection, TrainConfig, read_config
+from passformer.train.loop import build_model, learning_rate, pack_loss, train
+from passformer.train.metrics import read_metrics
+from passformer.train.stream import PackStream, of_rank
+from passformer.train.validate import Validator
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+TINY = TrainConfig.model_validate(
+    {
+        "name": "tiny",
+        "model": {"dim": 32, "num_layers": 2, "num_heads": 2, "num_kv_heads": 1, "hidden_dim": 64, "context": 256},
+        "data": {"max_prompt": 96, "max_ir": 64, "pack_tokens": 256, "ir_share": 0.5, "sharpness": 2.0},
+        "optim": {"steps": 6, "packs_per_step": 2, "learning_rate": 3e-3, "warmup_steps": 2},
+        "run": {"precision": "float32", "checkpoint_every": 2, "log_every": 1, "validate_every": 100},
+    }
+)
+
+
+def changed(config: TrainConfig, section: str, **values) -> TrainConfig:
+    return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_preset_is_valid(path):
+    config = read_config(path)
+    assert config.name == path.stem
+    shape = LlamaConfig(vocab_size=4096, **config.model.model_dump())
+    low, high = {"cpu": (3e6, 10e6), "small": (25e6, 35e6), "base": (85e6, 115e6), "paper-7b": (6e9, 7.5e9)}[path.stem]
+    assert low <= shape.num_parameters <= high
+    assert config.data.max_prompt < config.model.context
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 'x'\n[model]\nlayers = 3\n", "model.layers: Extra inputs"),
+        ("[model]\n", "name: Field required"),
+        ("name = 'x'\n[data]\nform = 'other'\n", "data.form"),
+        ("name = 'x'\n[data]\nshare = 0.0\n", "data.share"),
+        ("name = \n", "is no TOML file"),
+    ],
+)
+def test_a_wrong_configuration_is_named(tmp_path, text, said):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_config(tmp_path / "c.toml")
+    with pytest.raises(InputError, match="No such file"):
+        read_config(tmp_path / "nothing.toml")
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_tenth():
+    optim = OptimSection(steps=100, warmup_steps=10, learning_rate=1.0)
+    rates = [learning_rate(optim, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1) and max(rates) == pytest.approx(1)
+    assert rates[-1] == pytest.approx(0.1) and all(a >= b for a, b in pairwise(rates[10:]))
+    assert learning_rate(optim, 10 + 89 // 2) == pytest.approx(0.55, abs=0.02)
+
+
+@pytest.fixture(scope="module")
+def stream(dataset):
+    rows = list(read_tokens(dataset, "train"))
+    return PackStream(rows, load_tokenizer(dataset / "tokenizer.json"), TINY.data, seed=5)
+
+
+def test_the_stream_goes_on_where_it_was(stream):
+    packs = list(islice(stream.packs(), 60))
+    for start in (1, 30, 47):
+        again = next(stream.packs(start))
+        assert (again.ids == packs[start].ids).all() and (again.weights == packs[start].weights).all()
+    halves = [list(islice(of_rank(stream.packs(), rank, 2), 4)) for rank in (0, 1)]
+    assert [p.ids.tolist() for pair in zip(*halves, strict=True) for p in pair] == [p.ids.tolist() for p in packs[:8]]
+
+
+def test_an_epoch_holds_every_better_function_and_as_many_others(dataset):
+    rows = list(read_tokens(dataset, "train"))
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    num_better = sum(bool(row.better) for row in rows)
+    for negatives, expected in ((0.0, num_better), (0.5, num_better + round(num_better / 2)), (1e9, len(rows))):
+        stream = PackStream(rows, tokenizer, TINY.data.model_copy(update={"negatives": negatives}), seed=1)
+        assert len(list(stream._samples(0))) == expected
+    half = PackStream(rows, tokenizer, DataSection(share=0.5, negatives=1e9), seed=1)
+    assert len(list(half._samples(0))) == pytest.approx(len(rows) / 2, abs=1)
+
+
+def test_the_loss_is_the_weighted_cross_entropy_of_the_targets(stream, dataset):
+    model = build_model(TINY, load_tokenizer(dataset / "tokenizer.json"))
+    pack = next(stream.packs(3))
+    total = 0.0
+    for ids, weights in zip(
+        *(np.split(a, np.cumsum(pack.documents)[:-1]) for a in (pack.ids, pack.weights)), strict=True
+    ):
+        tokens = torch.from_numpy(ids.astype(np.int64))
+        if len(ids) > 1:
+            logits, _ = model(tokens[None, :-1])
+            each = F.cross_entropy(logits[0], tokens[1:], reduction="none")
+            total += (each * torch.from_numpy(weights[1:])).sum().item()
+    loss = pack_loss(model, pack, torch.device("cpu")).item()
+    assert loss == pytest.approx(total, rel=1e-4)
+
+
+def test_a_larger_gain_counts_more(dataset):
+    rows = [row for row in read_tokens(dataset, "train") if row.better]
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    data = TINY.data.model_copy(update={"gain_power": 1.0, "sharpness": math.inf, "ir_share": 0.0})
+    stream = PackStream(rows, tokenizer, data, seed=1)
+    for row in rows[:5]:
+        sample = stream.sample(row, np.random.default_rng(0))
+        assert sample.weights.max() == 1 + row.oz_count - row.better[0][1]
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    return load_hf(run / "model").state_dict()
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_bit(dataset, tmp_path):
+    straight = train(TINY, dataset, tmp_path / "straight")
+    first = changed(TINY, "optim", steps=6)
+
+    def stop(step: str, done: int, total: int) -> None:
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(first, dataset, tmp_path / "halves", report=stop)
+    assert not (tmp_path / "halves" / "model").exists()
+    assert [row["step"] for row in read_metrics(tmp_path / "halves")] == [1, 2, 3]
+    resumed = train(first, dataset, tmp_path / "halves")
+    ours, theirs = weights_of(tmp_path / "halves"), weights_of(tmp_path / "straight")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert resumed["loss"] == straight["loss"] and resumed["tokens"] == straight["tokens"] == 6 * 2 * 256
+    steps = [row["step"] for row in read_metrics(tmp_path / "halves")]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    again = train(first, dataset, tmp_path / "halves")
+    assert again["steps"] == 6 and again["loss"] == straight["loss"]
+
+
+def test_a_run_folder_is_not_mixed_up(dataset, tmp_path):
+    train(changed(TINY, "optim", steps=1), dataset, tmp_path / "run")
+    with pytest.raises(InputError, match=r"another config\.json"):
+        train(changed(TINY, "optim", steps=2), dataset, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named(dataset, tmp_path):
+    config = changed(TINY, "optim", steps=4)
+    train(config, dataset, tmp_path)
+    kept = sorted(tmp_path.glob("step-*"))
+    assert [path.name for path in kept] == ["step-00000002", "step-00000004"]
+    for file in kept[-1].glob("*.distcp"):
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match="step-00000004 is damaged"):
+        train(config, dataset, tmp_path)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from passformer.llvm.errors import InputError
+from passformer.train.config import TrainConfig
+from passformer.train.loop import train
+config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())
+def report(step, done, total):
+    if done == 3:  # after the first checkpoint
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    train(config, Path(sys.argv[2]), Path(sys.argv[3]), report=report)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(dataset, tmp_path):
+    (tmp_path / "config.json").write_text(TINY.model_dump_json())
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "config.json"), str(dataset), str(run)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "cannot be written" in done.stdout and "step-00000002 is whole" in done.stdout, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert [path.name for path in run.glob("*step-*")] == ["step-00000002"]
+    assert train(TINY, dataset, run)["steps"] == 6
+
+
+TWO = """
+import sys
+from pathlib import Path
+from passformer.train.config import TrainConfig
+from passformer.train.loop import train
+config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())
+train(config, Path(sys.argv[2]), Path(sys.argv[3]))
+"""
+
+
+def test_two_processes_learn_what_one_learns(dataset, tmp_path):
+    train(TINY, dataset, tmp_path / "one")
+    (tmp_path / "config.json").write_text(TINY.model_dump_json())
+    (tmp_path / "two.py").write_text(TWO)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [str(tmp_path / name) for name in ("two.py", "config.json")]
+    command += [str(dataset), str(tmp_path / "two")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (list(read_metrics(tmp_path / name)) for name in ("one", "two"))
+    assert [row["tokens"] for row in one] == [row["tokens"] for row in two]
+    assert [row["loss"] for row in two] == pytest.approx([row["loss"] for row in one], rel=2e-3)
+    assert [row["gradient_norm"] for row in two] == pytest.approx([row["gradient_norm"] for row in one], rel=2e-2)
+    facts = json.loads((tmp_path / "two" / "step-00000006" / "facts.json").read_text())
+    assert facts["step"] == 6
+
+
+def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_path):
+    config = changed(TINY, "optim", steps=12, learning_rate=1e-2)
+    config = changed(config, "run", validate_every=6, validate_functions=6, generate_functions=2)
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    validator = Validator(Corpus(labelled), dataset, tokenizer, config, pool)
+    result = train(config, dataset, tmp_path, validator)
+    rows = list(read_metrics(tmp_path))
+    losses = [row["loss"] for row in rows if row["kind"] == "train"]
+    assert losses[-1] < 0.9 * losses[0]
+    validations = [row for row in rows if row["kind"] == "validation"]
+    assert [row["step"] for row in validations] == [6, 12]
+    last = validations[-1]
+    assert last["functions"] == min(6, len(list(read_tokens(dataset, "validation"))))
+    assert last["improvement"] <= last["improvement_backed_up"] <= 100
+    assert last["regressed"] + last["improved"] <= last["functions"]
+    assert 0 <= last["well_formed"] <= 100
+    assert result["validation"] == {k: last[k] for k in result["validation"]}
+    assert (tmp_path / "progress.png").stat().st_size > 5000
+    assert any((tmp_path / "tensorboard").iterdir())
