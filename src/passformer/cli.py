@@ -380,6 +380,19 @@ def train(
     _emit(result, as_json, print_figures)
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `passformer train`.")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: RUN/runtime.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the files that `optimize` runs a model from, without torch: ONNX with 8-bit weights."""
+    from passformer.tables import print_figures
+    from passformer.train.export import export_run
+
+    _emit(export_run(run, out or run / "runtime"), as_json, print_figures)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[

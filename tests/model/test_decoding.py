@@ -80,6 +80,12 @@ def test_the_number_of_model_calls_is_limited():
     assert model.calls == 1 + 4 and 0 < len(found) < 50
 
 
+def test_there_is_always_a_list():
+    long = Grammar(GRAMMAR.begin, {t: str(t) for t in range(1, 9)}, frozenset(), stop=0, max_length=9)
+    found = best_first(TableModel(0, flat=True), [4], long, 1, max_expansions=2)
+    assert len(found) == 1 and len(found[0].names) >= 1
+
+
 def test_greedy_stops_at_the_end_or_the_limit():
     model = TableModel(8)
     _, state = model.start([1])

@@ -55,7 +55,7 @@ class Hypothesis:
 def best_first(
     model: LanguageModel, prompt: Sequence[int], grammar: Grammar, num_lists: int, max_expansions: int | None = None
 ) -> list[Hypothesis]:
-    """The `num_lists` most probable pass lists, in order; fewer where `max_expansions` model calls do not find them."""
+    """The `num_lists` most probable pass lists, in order; fewer, but one, where `max_expansions` calls find no more."""
     logits, state = model.start([*prompt, *grammar.begin])
     limit = max_expansions or 8 * num_lists + 16
     legal = np.array([*grammar.passes, grammar.stop])
@@ -83,6 +83,8 @@ def best_first(
             continue  # what is complete already may still be among the most probable
         expansions += 1
         logits, state = model.follow(state, prefix[-1:])
+        if expansions == limit and not found:  # a model that is sure of nothing: its best beginning has to do
+            found.append(Hypothesis(tuple(grammar.passes[t] for t in prefix), -cost, state))
         push(prefix, -cost, logits, state)
     return found
 

@@ -1,8 +1,10 @@
 """The stage: train on a corpus's dataset, with validation by LLVM."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import load_tokenizer
 from passformer.llvm.progress import Report, silent
@@ -20,4 +22,8 @@ def train_on_corpus(
     corpus = Corpus(corpus_folder)
     with Pool(jobs) as pool:
         validator = Validator(corpus, data, load_tokenizer(data / "tokenizer.json"), config, pool)
-        return train(config, data, run, validator, report)
+        result = train(config, data, run, validator, report)
+    kept = ("llvm", "protocol", "functions", "by_source")
+    with atomic(run / "source.json") as temporary:
+        temporary.write_text(json.dumps({key: corpus.manifest[key] for key in kept}) + "\n")
+    return result

@@ -1,0 +1,98 @@
+"""A runtime folder: model.onnx, tokenizer.json and model.json, which says what they are; read with care."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from passformer.dataset.prompt import Form
+from passformer.dataset.sequences import Layout, Writer
+from passformer.dataset.tokenizer import load_tokenizer
+from passformer.model.decoding import Grammar, LanguageModel
+from passformer.model.grammar import grammar_of
+from passformer.model.runtime import OnnxModel
+
+FORMAT = 1
+FILES = ("model.onnx", "tokenizer.json")
+
+
+class DamagedPackage(Exception):
+    """A runtime folder that cannot be used; the message says why and is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """model.json."""
+
+    name: str
+    llvm: int
+    """Major version that the labels were made with."""
+    protocol: str
+    form: Form
+    max_prompt: int
+    passes: tuple[str, ...]
+    """What may be proposed."""
+    metas: tuple[str, ...]
+    """Those of them that may stand in a list once."""
+    digests: dict[str, str]
+    """SHA-256 of each file."""
+    recipe: dict[str, Any]
+    """How it was trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model that is ready to be asked."""
+
+    facts: Facts
+    model: LanguageModel
+    tokenizer: Tokenizer
+    writer: Writer
+    grammar: Grammar
+
+
+def write_facts(folder: Path, facts: Facts) -> None:
+    """model.json, of files that lie there already; `facts.digests` is filled in."""
+    digests = {name: _digest(folder / name) for name in FILES}
+    text = json.dumps({"format": FORMAT, **asdict(facts), "digests": digests}, indent=1) + "\n"
+    temporary = folder / ".model.json.tmp"
+    temporary.write_text(text)
+    temporary.rename(folder / "model.json")
+
+
+def open_package(folder: Path, num_threads: int = 1) -> Package:
+    """Raises DamagedPackage where a file is missing, damaged, or of another format or tokenizer."""
+    facts = read_facts(folder)
+    for name in FILES:
+        if not (folder / name).is_file():
+            raise DamagedPackage(f"{folder} has no {name}: install passformer again, or export the model again")
+        if _digest(folder / name) != facts.digests[name]:
+            raise DamagedPackage(f"{folder / name} is damaged, or of another model than model.json says")
+    try:
+        tokenizer = load_tokenizer(folder / "tokenizer.json")
+        grammar = grammar_of(tokenizer, facts.passes, facts.metas)
+        model = OnnxModel(folder / "model.onnx", num_threads)
+    except Exception as error:  # each library raises its own
+        raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.form, facts.max_prompt, 0, 0.0)), grammar)
+
+
+def read_facts(folder: Path) -> Facts:
+    """Of model.json alone."""
+    try:
+        data = json.loads((folder / "model.json").read_text())
+        found = data.pop("format")
+        if found != FORMAT:
+            raise DamagedPackage(f"{folder} is of format {found}, and this passformer reads {FORMAT}")
+        data["form"] = Form(data["form"])
+        data["passes"], data["metas"] = tuple(data["passes"]), tuple(data["metas"])
+        return Facts(**data)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DamagedPackage(f"{folder} holds no model ({error})") from None
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,48 @@
+"""From a finished run to the files that users need."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from passformer.corpus.files import make_folder
+from passformer.dataset.prompt import Form
+from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
+from passformer.llvm.catalog import searched_passes
+from passformer.llvm.errors import InputError
+from passformer.model.export import export_onnx
+from passformer.model.hf import DamagedModel, load_hf
+from passformer.model.package import FILES, Facts, write_facts
+from passformer.train.checkpoint import checkpoints
+
+
+def export_run(run: Path, out: Path) -> dict[str, Any]:
+    """Write a runtime folder for a run's model; returns sizes. Raises InputError for a run that is not finished."""
+    try:
+        config = json.loads((run / "config.json").read_text())
+        source = json.loads((run / "source.json").read_text())
+        facts = json.loads((checkpoints(run)[-1] / "facts.json").read_text())
+        model = load_hf(run / "model")
+    except (OSError, ValueError, IndexError, DamagedModel) as error:
+        raise InputError(f"{run} is no finished training run ({error})") from None
+    make_folder(out)
+    export_onnx(model.eval(), out / "model.onnx")
+    save_tokenizer(load_tokenizer(run / "tokenizer.json"), out / "tokenizer.json")
+    llvm = int(source["llvm"].split(".")[0])
+    passes = searched_passes(llvm)
+    recipe = {"config": config, "step": facts["step"], "tokens": facts["tokens"], "data": source}
+    write_facts(
+        out,
+        Facts(
+            name=config["name"],
+            llvm=llvm,
+            protocol=source["protocol"],
+            form=Form(config["data"]["form"]),
+            max_prompt=config["data"]["max_prompt"],
+            passes=tuple(p.name for p in passes),
+            metas=tuple(p.name for p in passes if p.kind == "meta"),
+            digests={},
+            recipe=recipe,
+        ),
+    )
+    sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
+    return {"parameters": model.config.num_parameters, "bytes": sum(sizes.values()), "files": sizes, "folder": str(out)}
