@@ -7,7 +7,6 @@ goes on where it stopped. A unit that fails is counted with its reason.
 """
 
 import json
-import random
 import shutil
 import tempfile
 from collections import Counter
@@ -21,7 +20,7 @@ import pyarrow as pa
 from passformer.corpus.extract import Extracted, extractor
 from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.headers import precompile
-from passformer.corpus.sources import read_spec
+from passformer.corpus.sources import check_sample, drawn, read_spec
 from passformer.corpus.split import split_groups
 from passformer.corpus.store import SCHEMA, Corpus, Function, read_table, write_corpus, write_table
 from passformer.corpus.unit import LENIENT_C, Unit
@@ -121,17 +120,11 @@ def _earlier(spec: str, settings: Settings) -> Corpus:
 
 
 def _units(specs: Sequence[str], scratch: Path, settings: Settings) -> list[Unit]:
+    sample = settings.sample or {}
+    check_sample(sample, specs)
     units: list[Unit] = []
-    kinds = {spec.partition(":")[0] for spec in specs}
-    for kind, limit in (settings.sample or {}).items():
-        if kind not in kinds or limit < 1:
-            raise InputError(f"--sample {kind}={limit}: write one of the kinds that are built and how many units of it")
     for spec in specs:
-        found = list(read_spec(spec, scratch))
-        limit = (settings.sample or {}).get(spec.partition(":")[0], len(found))
-        if limit < len(found):
-            found = random.Random(f"{settings.seed} {spec.partition(':')[0]}").sample(found, limit)
-        units += found
+        units += drawn(read_spec(spec, scratch), spec.partition(":")[0], sample, settings.seed)
     return units
 
 

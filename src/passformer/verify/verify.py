@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from passformer.autotune.coreset import load_coreset, shipped_coreset
 from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.sources import check_sample, drawn
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
@@ -99,19 +99,14 @@ def working_folder(out: Path | None) -> Iterator[Path]:
 
 
 def _candidates(settings: Settings) -> list[Candidate]:
-    found: list[Candidate] = []
     sample = settings.sample or {}
-    kinds = {spec.partition(":")[0] for spec in settings.specs}
-    for kind in sample.keys() - kinds:
-        raise InputError(f"--sample {kind}: no SPEC of that kind is given")
+    check_sample(sample, settings.specs)
+    found: list[Candidate] = []
     for spec in settings.specs:
-        candidates = list(read_spec(spec))
+        candidates = read_spec(spec)
         if not candidates:
             raise InputError(f"{spec}: no program was found there")
-        limit = sample.get(spec.partition(":")[0], len(candidates))
-        if limit < len(candidates):
-            candidates = random.Random(f"{settings.seed} {spec.partition(':')[0]}").sample(candidates, limit)
-        found += candidates
+        found += drawn(candidates, spec.partition(":")[0], sample, settings.seed)
     return found
 
 

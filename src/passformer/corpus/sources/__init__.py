@@ -1,12 +1,15 @@
 """Where programs come from: one file a kind of SPEC, each a function from the SPEC's value to compilation units."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 from passformer.corpus.unit import Unit
 from passformer.llvm.errors import InputError
 
+T = TypeVar("T")
 KINDS = {
     "ai-soco": "ai_soco",
     "poj-104": "poj_104",
@@ -38,6 +41,20 @@ def read_spec(spec: str, workdir: Path) -> Sequence[Unit]:
     if not units:
         raise InputError(f"{spec}: nothing to compile was found there")
     return units
+
+
+def check_sample(sample: Mapping[str, int], specs: Sequence[str]) -> None:
+    """Raises InputError for a sample of a kind that no SPEC is of, or of nothing."""
+    kinds = {spec.partition(":")[0] for spec in specs}
+    for kind, limit in sample.items():
+        if kind not in kinds or limit < 1:
+            raise InputError(f"--sample {kind}={limit}: write one of the kinds that are asked for and how many of it")
+
+
+def drawn(items: Sequence[T], kind: str, sample: Mapping[str, int], seed: int) -> Sequence[T]:
+    """At most `sample[kind]` of the items, at random by the seed; all where that kind is not in it."""
+    limit = sample.get(kind, len(items))
+    return items if limit >= len(items) else random.Random(f"{seed} {kind}").sample(items, limit)
 
 
 def require_folder(value: str, *inside: str) -> Path:

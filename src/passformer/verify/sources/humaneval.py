@@ -9,13 +9,14 @@ from passformer.llvm.errors import InputError
 from passformer.verify.program import Candidate
 
 _FILE = "humaneval_cpp.jsonl.gz"
+_PLACES = ("codegeex/benchmark/humaneval-x/cpp/data", "cpp/data", "data", ".")
 
 
 def candidates(value: str) -> Sequence[Candidate]:
-    """One program a problem, from `humaneval_cpp.jsonl.gz` somewhere below a folder."""
-    file = next(iter(sorted(Path(value).rglob(_FILE))), None)
+    """One program a problem, from `humaneval_cpp.jsonl.gz` in a checkout of the project."""
+    file = next((path for place in _PLACES if (path := Path(value, place, _FILE)).is_file()), None)
     if file is None:
-        raise InputError(f"{value}: expected HumanEval-X's {_FILE} below that folder")
+        raise InputError(f"{value}: expected HumanEval-X's {_PLACES[0]}/{_FILE} below that folder")
     try:
         rows = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
         return [Candidate("humaneval", row["task_id"], _text(row).encode, "c++") for row in rows]
