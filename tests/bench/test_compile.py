@@ -18,9 +18,9 @@ def test_what_was_run_is_what_was_asked_for(folder, tmp_path):
             (tmp_path / name).write_bytes((folder / name).read_bytes())
         folder = tmp_path
     done = []
-    result = bench_compile(folder, 3, 4, 1, done.append)
+    result = bench_compile(folder, 3, 4, 1, lambda *progress: done.append(progress))
     assert (result["functions"], result["lists"], result["evaluations"], result["seed"]) == (3, 4, 12, 1)
-    assert sum(done) == 3
+    assert done == [("spawning opt", 1, 3), ("spawning opt", 2, 3), ("spawning opt", 3, 3)]
     assert 0 <= result["failures"] <= 12
     assert result["ratio"] == pytest.approx(result["in_process_per_second"] / result["subprocess_per_second"])
     assert result["llvm"].startswith(f"{find_toolchain().major}.")

@@ -68,7 +68,7 @@ def best_first(
         allowed = legal if len(prefix) < grammar.max_length else legal[-1:]
         allowed = allowed[[t not in grammar.once or t not in prefix for t in allowed.tolist()]]
         scores = log_softmax(logits[allowed])
-        for i in np.argsort(-scores, kind="stable")[: num_lists + 1]:
+        for i in range(len(scores)):  # all of them: an improbable pass may begin the most probable whole list
             heapq.heappush(heap, (-(log_probability + float(scores[i])), order, (*prefix, int(allowed[i])), state))
             order += 1
 
