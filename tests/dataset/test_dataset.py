@@ -118,10 +118,10 @@ def test_the_summary_counts(dataset, labelled):
 
 
 def test_a_sample_says_what_the_row_says(rows, tokenizer):
-    writer = Writer(tokenizer, Layout(Form.BOTH, 10_000, 10_000, ir_weight=0.25))
+    writer = Writer(tokenizer, Layout(10_000, 10_000, ir_weight=0.25))
     row = next(row for row in rows if row.better)
     pass_list, count = PassList.parse(row.better[0][0]), row.better[0][1]
-    sample = writer.sample(row, pass_list, count, with_ir=True)
+    sample = writer.sample(Form.BOTH, row, pass_list, count, with_ir=True)
     text = tokenizer.decode(sample.ids.tolist(), skip_special_tokens=False)
     prompt, _, answer = text.partition(ANSWER)
     assert prompt.startswith(OZ_IR) and IR in prompt and answer.endswith(END)
@@ -131,23 +131,23 @@ def test_a_sample_says_what_the_row_says(rows, tokenizer):
     head = len(tokenizer.encode(Answer(pass_list, row.before, count, "").head()).ids)
     assert set(sample.weights[num_prompt : num_prompt + head]) == {1.0}
     assert set(sample.weights[num_prompt + head :]) == {0.25}
-    short = writer.sample(row, pass_list, count, with_ir=False)
+    short = writer.sample(Form.BOTH, row, pass_list, count, with_ir=False)
     assert len(short.ids) == num_prompt + head + 1 and short.weights[-1] == 1.0
 
 
 @pytest.mark.parametrize("form", list(Form))
 def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     row = max(rows, key=lambda row: len(row.unoptimised))
-    writer = Writer(tokenizer, Layout(form, 40, 10))
-    prompt = writer.prompt(row.unoptimised, row.after_oz)
+    writer = Writer(tokenizer, Layout(40, 10))
+    prompt = writer.prompt(form, row.unoptimised, row.after_oz)
     assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
     assert prompt[0] == tokenizer.token_to_id(OZ_IR if form is Form.BOTH else IR)
-    assert writer.is_cut(row.unoptimised, row.after_oz)
-    roomy = Writer(tokenizer, Layout(form, 10**6, 10))
-    assert not roomy.is_cut(row.unoptimised, row.after_oz)
-    shown = roomy.prompt(row.unoptimised, row.after_oz)
+    assert writer.is_cut(form, row.unoptimised, row.after_oz)
+    roomy = Writer(tokenizer, Layout(10**6, 10))
+    assert not roomy.is_cut(form, row.unoptimised, row.after_oz)
+    shown = roomy.prompt(form, row.unoptimised, row.after_oz)
     assert list(shown[:39]) == list(prompt[:39])
-    sample = writer.sample(row, OZ, row.oz_count, with_ir=True)
+    sample = writer.sample(form, row, OZ, row.oz_count, with_ir=True)
     assert (sample.ids[-1] == tokenizer.token_to_id(END)) == (len(row.optimised) <= 10)
 
 

@@ -57,7 +57,7 @@ def test_every_preset_is_valid(path):
     [
         ("name = 'x'\n[model]\nlayers = 3\n", "model.layers: Extra inputs"),
         ("[model]\n", "name: Field required"),
-        ("name = 'x'\n[data]\nform = 'other'\n", "data.form"),
+        ("name = 'x'\n[data]\npaper_share = 1.5\n", "data.paper_share"),
         ("name = 'x'\n[data]\nshare = 0.0\n", "data.share"),
         ("name = \n", "is no TOML file"),
     ],
@@ -244,6 +244,7 @@ def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_pa
     last = validations[-1]
     assert last["functions"] == min(6, len(list(read_tokens(dataset, "validation"))))
     assert last["improvement"] <= last["improvement_backed_up"] <= 100
+    assert last["paper_improvement"] <= last["paper_improvement_backed_up"]
     assert last["regressed"] + last["improved"] <= last["functions"]
     assert 0 <= last["well_formed"] <= 100
     assert result["validation"] == {k: last[k] for k in result["validation"]}

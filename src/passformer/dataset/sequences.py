@@ -18,7 +18,6 @@ Weights = npt.NDArray[np.float32]
 class Layout:
     """How samples are put together."""
 
-    form: Form
     max_prompt: int
     """Tokens of a prompt; a longer one is cut at its end (in form `both` the unoptimised IR goes first)."""
     max_ir: int
@@ -58,22 +57,22 @@ class Writer:
             np.array([tokenizer.token_to_id(t)], dtype=np.uint16) for t in (IR, OZ_IR, ANSWER, END)
         )
 
-    def prompt(self, unoptimised: Ids, after_oz: Ids) -> Ids:
+    def prompt(self, form: Form, unoptimised: Ids, after_oz: Ids) -> Ids:
         """(T,) ids of a prompt, cut to `max_prompt`, ending with the token that asks for the answer."""
         parts = [self._ir, unoptimised]
-        if self.layout.form is Form.BOTH:
+        if form is Form.BOTH:
             parts = [self._oz, after_oz, *parts]
         whole = np.concatenate(parts)[: self.layout.max_prompt - 1]
         return np.concatenate([whole, self._answer])
 
-    def is_cut(self, unoptimised: Ids, after_oz: Ids) -> bool:
+    def is_cut(self, form: Form, unoptimised: Ids, after_oz: Ids) -> bool:
         """Whether the prompt does not hold all that it should show."""
-        shown = len(unoptimised) + 1 + (len(after_oz) + 1 if self.layout.form is Form.BOTH else 0)
+        shown = len(unoptimised) + 1 + (len(after_oz) + 1 if form is Form.BOTH else 0)
         return shown > self.layout.max_prompt - 1
 
-    def sample(self, row: TokenRow, pass_list: PassList, count: int, with_ir: bool) -> Sample:
+    def sample(self, form: Form, row: TokenRow, pass_list: PassList, count: int, with_ir: bool) -> Sample:
         """The sample of a row and one of its lists; the IR can be shown only for the label."""
-        prompt = self.prompt(row.unoptimised, row.after_oz)
+        prompt = self.prompt(form, row.unoptimised, row.after_oz)
         head = self.encode(Answer(pass_list, row.before, count, "").head())
         ir = row.optimised if with_ir and self.layout.ir_weight > 0 else row.optimised[:0]
         end = self._end if len(ir) <= self.layout.max_ir else self._end[:0]

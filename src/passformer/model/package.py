@@ -31,7 +31,8 @@ class Facts:
     llvm: int
     """Major version that the labels were made with."""
     protocol: str
-    form: Form
+    forms: tuple[Form, ...]
+    """Of prompts, that the model knows."""
     max_prompt: int
     passes: tuple[str, ...]
     """What may be proposed."""
@@ -77,7 +78,7 @@ def open_package(folder: Path, num_threads: int = 1) -> Package:
         model = OnnxModel(folder / "model.onnx", num_threads)
     except Exception as error:  # each library raises its own
         raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
-    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.form, facts.max_prompt, 0, 0.0)), grammar)
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0, 0.0)), grammar)
 
 
 def read_facts(folder: Path) -> Facts:
@@ -87,7 +88,7 @@ def read_facts(folder: Path) -> Facts:
         found = data.pop("format")
         if found != FORMAT:
             raise DamagedPackage(f"{folder} is of format {found}, and this passformer reads {FORMAT}")
-        data["form"] = Form(data["form"])
+        data["forms"] = tuple(map(Form, data["forms"]))
         data["passes"], data["metas"] = tuple(data["passes"]), tuple(data["metas"])
         return Facts(**data)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

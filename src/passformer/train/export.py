@@ -36,7 +36,7 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
             name=config["name"],
             llvm=llvm,
             protocol=source["protocol"],
-            form=Form(config["data"]["form"]),
+            forms=_forms(config["data"]["paper_share"]),
             max_prompt=config["data"]["max_prompt"],
             passes=tuple(p.name for p in passes),
             metas=tuple(p.name for p in passes if p.kind == "meta"),
@@ -46,3 +46,8 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
     )
     sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
     return {"parameters": model.config.num_parameters, "bytes": sum(sizes.values()), "files": sizes, "folder": str(out)}
+
+
+def _forms(paper_share: float) -> tuple[Form, ...]:
+    """The forms that a model was trained on."""
+    return (*([Form.PAPER] if paper_share > 0 else []), *([Form.BOTH] if paper_share < 1 else []))

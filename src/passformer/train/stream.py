@@ -21,7 +21,7 @@ class PackStream:
         rows = sorted(rows, key=lambda row: row.function_id)[:kept]  # ids are hashes: this is a random share
         self._better = [row for row in rows if row.better]
         self._others = [row for row in rows if not row.better]
-        layout = Layout(Form(data.form), data.max_prompt, data.max_ir, data.ir_weight)
+        layout = Layout(data.max_prompt, data.max_ir, data.ir_weight)
         self._writer = Writer(tokenizer, layout)
         self._data = data
         self._seed = seed
@@ -47,7 +47,8 @@ class PackStream:
         """One sample of a row; the label is drawn."""
         pass_list, count = draw_label(row, rng, self._data.sharpness)
         is_label = not row.better or str(pass_list) == row.better[0][0]
-        sample = self._writer.sample(row, pass_list, count, is_label and rng.random() < self._data.ir_share)
+        form = Form.PAPER if rng.random() < self._data.paper_share else Form.BOTH
+        sample = self._writer.sample(form, row, pass_list, count, is_label and rng.random() < self._data.ir_share)
         if self._data.gain_power:
             scale = (1 + row.oz_count - count) ** self._data.gain_power
             sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))

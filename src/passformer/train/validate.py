@@ -53,31 +53,42 @@ class Validator:
         self._major = int(corpus.manifest["llvm"].split(".")[0])
         self._pool = pool
         self._tokenizer = tokenizer
+        share = config.data.paper_share
+        self._forms = [form for form, part in ((Form.PAPER, share), (Form.BOTH, 1 - share)) if part > 0]
         self._protocol = corpus.protocol
         self._end: int = tokenizer.token_to_id(END)  # type: ignore[assignment]  # `load_tokenizer` has looked
         self._num_generated = run.generate_functions if config.data.ir_weight and config.data.ir_share else 0
         self._max_ir = config.data.max_ir
-        self._writer = Writer(tokenizer, Layout(Form(config.data.form), config.data.max_prompt, config.data.max_ir))
+        self._writer = Writer(tokenizer, Layout(config.data.max_prompt, config.data.max_ir))
         passes = searched_passes(self._major)
         metas = [p.name for p in passes if p.kind == "meta"]
         self._grammar = grammar_of(tokenizer, [p.name for p in passes], metas)
 
     def __call__(self, model: Llama, step: int) -> dict[str, float]:
-        """Measures of the model: percentages, but for counts of functions and BLEU (0 to 100)."""
+        """Measures of the model: percentages, but for counts of functions and BLEU (0 to 100).
+
+        Lists are asked for in each form that it was trained on, measures of form `paper` begin with its name; whole
+        answers are asked for in the form that shows more.
+        """
         if not self._items:
             return {}
         asked = TorchModel(model)
-        lists: list[PassList] = []
-        answers: list[tuple[Answer | None, str]] = []
-        for number, (row, _) in enumerate(self._items):
-            prompt = self._writer.prompt(row.unoptimised, row.after_oz).tolist()
-            (best,) = best_first(asked, prompt, self._grammar, 1)
-            lists.append(PassList(best.names))
-            if number < self._num_generated:
-                rest = greedy(asked, best.state, [self._grammar.stop], self._end, self._max_ir + 24)
-                answers.append(self._answer(lists[-1], rest))
-        judged = list(self._pool.map(self._judge, zip(self._items, lists, strict=True)))
-        return {**_list_measures(judged), **self._generation_measures(judged, answers)}
+        figures: dict[str, float] = {}
+        for form in self._forms:
+            lists: list[PassList] = []
+            answers: list[tuple[Answer | None, str]] = []
+            for number, (row, _) in enumerate(self._items):
+                prompt = self._writer.prompt(form, row.unoptimised, row.after_oz).tolist()
+                (best,) = best_first(asked, prompt, self._grammar, 1)
+                lists.append(PassList(best.names))
+                if form is self._forms[-1] and number < self._num_generated:
+                    rest = greedy(asked, best.state, [self._grammar.stop], self._end, self._max_ir + 24)
+                    answers.append(self._answer(lists[-1], rest))
+            judged = list(self._pool.map(self._judge, zip(self._items, lists, strict=True)))
+            prefix = "paper_" if form is Form.PAPER else ""
+            figures |= {f"{prefix}{name}": value for name, value in _list_measures(judged).items()}
+            figures |= self._generation_measures(judged, answers)
+        return figures
 
     def _answer(self, pass_list: PassList, rest: Sequence[int]) -> tuple[Answer | None, str]:
         """(the answer where it is one, its text)."""
