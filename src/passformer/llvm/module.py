@@ -12,6 +12,8 @@ from typing import Self
 
 from passformer.llvm.api import load
 
+MAX_OPCODE = 69
+"""The highest number of an LLVMOpcode in LLVM 19 to 23 (CallBr and Freeze among the last)."""
 _FUNCTION_INDEX = 0xFFFFFFFF  # LLVMAttributeFunctionIndex
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: report a broken module instead of aborting
 _CODEGEN_DEFAULT = 2  # CodeGenOptLevel::Default, what clang uses for -Oz
@@ -142,6 +144,20 @@ class Module:
     def num_instructions(self) -> int:
         """All IR instructions of the module."""
         return sum(map(self._count, self.definitions()))
+
+    def opcode_counts(self) -> list[int]:
+        """How many instructions of each opcode there are, by the C API's numbers (`LLVMOpcode`), up to `MAX_OPCODE`."""
+        library = self._library
+        counts = [0] * (MAX_OPCODE + 1)
+        for function in self.definitions():
+            block = library.GetFirstBasicBlock(function)
+            while block:
+                instruction = library.GetFirstInstruction(block)
+                while instruction:
+                    counts[library.GetInstructionOpcode(instruction)] += 1
+                    instruction = library.GetNextInstruction(instruction)
+                block = library.GetNextBasicBlock(block)
+        return counts
 
     def run(self, pipeline: str) -> None:
         """Run a pipeline in the syntax of `opt -passes=` on this module, in place.

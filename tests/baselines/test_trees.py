@@ -1,0 +1,63 @@
+"""Trees on opcode counts: the counts are right, and what can be seen in them is learnt."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from passformer.autotune.tunings import LOST, Matrix
+from passformer.baselines.trees import features_of, fit_trees, opcode_counter
+from passformer.corpus.store import Corpus
+from passformer.dataset.prompt import Form
+from passformer.llvm.passlist import OZ, PassList
+
+IR = b"""
+define i32 @f(i32 %x, ptr %p) {
+  %a = add i32 %x, 1
+  %b = add i32 %a, 2
+  store i32 %b, ptr %p
+  br label %end
+end:
+  %c = load i32, ptr %p
+  %d = freeze i32 %c
+  ret i32 %d
+}
+declare void @g()
+define void @h() {
+  call void @g()
+  ret void
+}
+"""
+
+
+def test_opcodes_are_counted_over_all_functions(sandbox):
+    before, after = sandbox.map(opcode_counter, IR, ["", "function(instcombine<no-verify-fixpoint>)"])
+    # LLVMOpcode: Ret 1, Br 2, Add 8, Load 27, Store 28, Call 45, Freeze 68
+    assert {i: n for i, n in enumerate(before) if n} == {1: 2, 2: 1, 8: 2, 27: 1, 28: 1, 45: 1, 68: 1}
+    assert after[8] == 1
+
+
+def test_features_of_both_views(labelled, pool, major):
+    functions = list(Corpus(labelled).functions())[:20]
+    oz = OZ.pipeline(major)
+    paper, both = (features_of(functions, oz, form, pool) for form in (Form.PAPER, Form.BOTH))
+    assert both.shape == (20, 2 * paper.shape[1]) and (both[:, : paper.shape[1]] == paper).all()
+    assert paper.sum(axis=1).tolist() == [f.instructions for f in functions]
+    assert (both[:, paper.shape[1] :].sum(axis=1) < paper.sum(axis=1)).any()
+
+
+def test_what_features_tell_is_learnt():
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 9, (600, 4)).astype(np.float32)
+    baseline = np.full(600, 50)
+    gains = np.column_stack([3 * (features[:, 0] > 4) - 1, 2 * (features[:, 1] > 6) - 1, np.zeros(600)]).astype(int)
+    counts = baseline[:, None] - gains
+    counts[:20, 2] = LOST
+    lists = [PassList.parse(text) for text in ("-sroa -Oz", "-gvn -Oz", "-adce -Oz")]
+    trees = fit_trees(Matrix([str(i) for i in range(600)], lists, baseline, counts), features, Form.PAPER)
+    ranked = trees.rank(features)
+    first = Counter(str(r[0]) if r else "-Oz" for r in ranked)
+    best = Counter("-sroa -Oz" if row[0] > 4 else "-gvn -Oz" if row[1] > 6 else "-Oz" for row in features)
+    assert first == best
+    assert trees.predict(features).shape == (600, 3)
+    assert trees.predict(features)[:, 0] == pytest.approx(gains[:, 0], abs=0.3)
