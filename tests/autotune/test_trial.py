@@ -1,6 +1,8 @@
 """Trials, the table of results by IR state, and minimising."""
 
 import random
+import subprocess
+import sys
 from itertools import islice
 
 import pytest
@@ -15,6 +17,7 @@ from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure
+from reference import ASSETS
 
 LISTS = list(islice(random_pass_lists("trial", searched_passes(22)), 60))
 
@@ -115,3 +118,21 @@ def test_minimise_keeps_order_and_asks_only_for_shorter_lists(names):
     rest = iter(names)
     assert all(name in rest for name in smallest.names)
     assert all(len(p) < len(names) for p in asked)
+
+
+KEPT = """
+import gc, sys
+gc.disable()
+from passformer.autotune.statetable import _State, explorer
+with explorer(sys.stdin.buffer.read()) as evaluate:
+    for pipelines in (["function(sroa)", "default<O2>"], ["default<O2>"] * 2, ["function(sroa)"] * 2):
+        evaluate(pipelines)
+print(sum(isinstance(o, _State) for o in gc.get_objects()))
+"""
+
+
+def test_a_finished_table_leaves_nothing_behind():
+    """Workers collect no garbage and see a hundred thousand functions."""
+    ir = (ASSETS / "unmarked.ll").read_bytes()
+    done = subprocess.run([sys.executable, "-c", KEPT], input=ir, capture_output=True)
+    assert done.stdout == b"0\n", done.stderr.decode()

@@ -61,10 +61,13 @@ class StateTable:
         return Evaluation(state.instructions, num_run, time.process_time() - started)
 
     def close(self) -> None:
-        """Free all modules but the first."""
+        """Free all modules but the first, and the states."""
         for _, module in self._open.values():
             module.close()
         self._open.clear()
+        for state in self._states.values():
+            state.successors.clear()  # they refer to each other in circles, and workers collect no garbage
+        self._states.clear()
 
     def _step(self, state: _State, pipeline: str) -> _State:
         copy = self._module(state).clone()
