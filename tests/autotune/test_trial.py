@@ -126,6 +126,7 @@ from passformer.autotune.statetable import _State, explorer
 with explorer(sys.stdin.buffer.read()) as evaluate:
     for pipelines in (["function(sroa)", "default<O2>"], ["default<O2>"] * 2, ["function(sroa)"] * 2):
         evaluate(pipelines)
+del evaluate
 print(sum(isinstance(o, _State) for o in gc.get_objects()))
 """
 
