@@ -28,7 +28,7 @@ from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
 from passformer.autotune.tunings import Matrix, matrix_of, write_curves, write_tunings
-from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.files import atomic, claim, make_folder
 from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
@@ -114,7 +114,10 @@ def autotune(
 
     Raises InputError where the folder holds a run with other settings, or no function is in the splits asked for.
     """
-    _claim(folder, settings)
+    make_folder(folder)
+    other = f"{folder} {{}}: give this run another --name, or remove that"
+    claim(folder / "settings.json", asdict(settings), other.format("holds a run with other settings"))
+    begun = other.format("was begun with other lists")  # a journal's columns are its lists, in their order
     summary_file = folder / "summary.json"
     if summary_file.exists():
         return {**json.loads(summary_file.read_text()), "compilations": 0, "seconds": 0.0}
@@ -132,13 +135,13 @@ def autotune(
         lists = load_coreset(Path(settings.lists)).pass_lists
     else:
         lists = _candidates(search, CANDIDATES_PER_LIST * settings.budget)
-        _check_lists(folder / "select.json", lists)
+        claim(folder / "select.json", [str(p) for p in lists], begun)
         select = Journal(folder / "select.jsonl")
         list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in sample)
         compilations += _run_stage("select", engine, try_lists_one, list_jobs, len(sample), select, report)
         lists = _select(corpus, settings, matrix_of(select, lists), llvm, folder)
     lists = lists[: settings.budget]
-    _check_lists(folder / "broadcast.json", lists)
+    claim(folder / "broadcast.json", [str(p) for p in lists], begun)
     broadcast = Journal(folder / "broadcast.jsonl")
     list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in functions)
     compilations += _run_stage("broadcast", engine, try_lists_one, list_jobs, len(functions), broadcast, report)
@@ -163,25 +166,6 @@ def check_settings(settings: Settings) -> None:
         raise InputError(f"no split is called {unknown[0]!r}: choose from {', '.join(SPLITS)}")
     if settings.lists:
         load_coreset(Path(settings.lists))
-
-
-def _claim(folder: Path, settings: Settings) -> None:
-    make_folder(folder)
-    file, wanted = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
-    if not file.exists():
-        with atomic(file) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=2) + "\n")
-    elif json.loads(file.read_text()) != wanted:
-        raise InputError(f"{folder} holds a run with other settings: give this one another --name, or remove that")
-
-
-def _check_lists(file: Path, lists: Sequence[PassList]) -> None:
-    """Write down what a journal's columns mean; a resumed stage must go on with the same lists."""
-    wanted = [str(p) for p in lists]
-    if file.exists() and json.loads(file.read_text()) != wanted:
-        raise InputError(f"{file.parent} was begun with other lists: give this run another --name, or remove that")
-    with atomic(file) as temporary:
-        temporary.write_text(json.dumps(wanted, indent=1) + "\n")
 
 
 def _sample(functions: Sequence[Function], settings: Settings) -> list[Function]:

@@ -19,6 +19,11 @@ class Entry:
     miscompiles: int
     """Programs that behaved otherwise than their references."""
 
+    @property
+    def admitted(self) -> bool:
+        """Whether code may be shipped that was made by it."""
+        return self.programs > 0 and self.miscompiles == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -36,7 +41,7 @@ class Verified:
     def admits(self, pass_list: PassList) -> bool:
         """Whether it ran, and no program behaved otherwise. -Oz, the fall-back of everything, is always admitted."""
         entry = self.entries.get(pass_list)
-        return pass_list == OZ or (entry is not None and entry.programs > 0 and entry.miscompiles == 0)
+        return pass_list == OZ or (entry is not None and entry.admitted)
 
     def of(self, pass_lists: Iterable[PassList]) -> "Verified":
         """The record of these lists alone."""

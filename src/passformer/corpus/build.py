@@ -25,7 +25,7 @@ from passformer.corpus.split import split_groups
 from passformer.corpus.store import SCHEMA, Corpus, Function, read_table, write_corpus, write_table
 from passformer.corpus.unit import LENIENT_C, Unit
 from passformer.llvm.errors import InputError, PassformerError
-from passformer.llvm.frontend import compile_to_bitcode
+from passformer.llvm.frontend import compile_to_bitcode, first_error
 from passformer.llvm.measure import ModuleFacts, read_module
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol, front_end_flags
@@ -169,7 +169,7 @@ class _Compiler:
         try:
             facts = sandbox.call(read_module, (self._bitcode(unit), self._protocol))
         except (PassformerError, OSError) as error:
-            return _reason(str(error))
+            return first_error(str(error))
         return str(facts) if isinstance(facts, Failure) else facts
 
     def _bitcode(self, unit: Unit) -> bytes:
@@ -197,17 +197,11 @@ def _extract(sandbox: Sandbox, task: tuple[Unit, ModuleFacts | str, list[str]]) 
     try:
         results = list(sandbox.map(extractor, facts.bitcode, names))
     except SetupError as error:
-        return UnitResult(unit, failure=_reason(str(error)))
+        return UnitResult(unit, failure=first_error(str(error)))
     functions = tuple(r for r in results if isinstance(r, Extracted))
     failures = Counter(str(r) for r in results if isinstance(r, Failure))
     too_large = sum(f.num_instructions > MAX_INSTRUCTIONS for f in facts.functions)
     return UnitResult(unit, functions, too_large, "; ".join(failures))
-
-
-def _reason(message: str) -> str:
-    """The first error of a compiler's output without its place, so that equal reasons count as one."""
-    line = next((line for line in message.splitlines() if "error:" in line), message.splitlines()[0] if message else "")
-    return line.rpartition("error: ")[2][:120]
 
 
 def _write_part(parts: Path, number: int, results: Iterable[UnitResult]) -> None:

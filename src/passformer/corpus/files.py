@@ -1,10 +1,12 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from passformer.llvm.errors import InputError
 
@@ -42,3 +44,12 @@ def atomic(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def claim(file: Path, wanted: Any, complaint: str) -> None:
+    """Write down in `file`, as JSON, what a folder is for; raises InputError(complaint) where it says otherwise."""
+    if not file.exists():
+        with atomic(file) as temporary:
+            temporary.write_text(json.dumps(wanted, indent=1) + "\n")
+    elif json.loads(file.read_text()) != json.loads(json.dumps(wanted)):
+        raise InputError(complaint)

@@ -68,3 +68,9 @@ def compile_to_bitcode(
     if done.returncode:
         raise InputError(done.stderr.decode(errors="replace").strip() or f"{source!r}: clang failed without a word")
     return done.stdout
+
+
+def first_error(message: str) -> str:
+    """The first error of a compiler's output without its place, so that equal reasons count as one."""
+    line = next((line for line in message.splitlines() if "error:" in line), message.splitlines()[0] if message else "")
+    return line.rpartition("error: ")[2][:120]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from passformer.autotune.journal import Journal
+from passformer.autotune.verified import Entry
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList
@@ -16,7 +17,7 @@ from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.verify.check import Case, Difference, Optimise, checker, optimise
 from passformer.verify.execute import link_command
-from passformer.verify.program import Program
+from passformer.verify.program import Outcome, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +30,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class ListRecord:
-    """What one pass list was put through."""
+class ListRecord(Entry):
+    """What one pass list was put through, in full."""
 
     pass_list: PassList
-    programs: int
-    """Programs that were compiled with it and ran."""
-    runs: int
-    miscompiles: int
-    """Programs that behaved otherwise."""
     failures: int
     """Programs that LLVM did not survive, or refused; such a list never makes an output."""
     isolated: bool
     """Whether no run had a network."""
     example: str
     """The smallest program that behaved otherwise; empty where there is none."""
-
-    @property
-    def admitted(self) -> bool:
-        """Whether code may be shipped that was made by it."""
-        return self.programs > 0 and not self.miscompiles
 
     def to_json(self) -> dict[str, Any]:
         """For the record."""
@@ -107,7 +98,7 @@ def _collect(
     for i, found in enumerate(findings):
         found.sort(key=lambda f: (f.program.instructions, f.program.name))
         example = f"{found[0].program.source}/{found[0].program.name}" if found else ""
-        records.append(ListRecord(pass_lists[i], ran[i], runs[i], len(found), failures[i], not exposed[i], example))
+        records.append(ListRecord(ran[i], runs[i], len(found), pass_lists[i], failures[i], not exposed[i], example))
     return records, [finding for found in findings for finding in found]
 
 
@@ -122,8 +113,6 @@ def _verdict_json(verdict: Any) -> dict[str, Any]:
 
 
 def _difference(plain: list[Any]) -> Difference:
-    from passformer.verify.program import Outcome
-
     arguments, expected, got = plain
     return Difference(tuple(arguments), *(Outcome(status, bytes.fromhex(text)) for status, text in (expected, got)))
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.files import atomic, claim, make_folder
 from passformer.corpus.headers import precompile
 from passformer.corpus.store import read_table, write_table
 from passformer.corpus.unit import LENIENT_C
-from passformer.llvm.errors import InputError, PassformerError
-from passformer.llvm.frontend import CLANG_SECONDS, compile_to_bitcode
+from passformer.llvm.errors import PassformerError
+from passformer.llvm.frontend import CLANG_SECONDS, compile_to_bitcode, first_error
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import ModuleFacts, Subject, measurer, read_module, render
 from passformer.llvm.passlist import OZ
@@ -72,7 +72,8 @@ def prepare(
     Raises InputError where `folder` holds other candidates.
     """
     make_folder(folder)
-    _claim(folder / "candidates.json", [[c.source, c.name] for c in candidates])
+    other = f"{folder} was prepared for other programs: choose another folder, or remove it"
+    claim(folder / "candidates.json", [[c.source, c.name] for c in candidates], other)
     with tempfile.TemporaryDirectory(prefix="passformer-") as headers:
         flags: Headers = {}
         if any(c.language == "c++" for c in candidates):
@@ -103,7 +104,7 @@ def prepare_one(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> Pro
     except _LeftOut as reason:
         return f"{candidate.source}: {reason}"
     except (PassformerError, OSError) as error:
-        return f"{candidate.source}: does not compile: {_first_error(str(error))}"
+        return f"{candidate.source}: does not compile: {first_error(str(error))}"
 
 
 class _LeftOut(Exception):
@@ -178,7 +179,7 @@ def _build(candidate: Candidate, code: bytes, flags: Sequence[str], objects: Seq
     except subprocess.TimeoutExpired:
         raise _LeftOut("takes too long to compile") from None
     if done.returncode:
-        reason = _first_error(done.stderr.decode(errors="replace"))
+        reason = first_error(done.stderr.decode(errors="replace"))
         raise _LeftOut(f"cannot be built: {reason}")
 
 
@@ -205,19 +206,6 @@ def _companion(sandbox: Sandbox, candidate: Candidate, headers: Headers) -> byte
     if isinstance(data, Failure):
         raise _LeftOut(str(data))
     return data
-
-
-def _first_error(message: str) -> str:
-    lines = [line for line in message.splitlines() if "error:" in line] or message.splitlines() or [""]
-    return lines[0].rpartition("error: ")[2][:100]
-
-
-def _claim(file: Path, wanted: list[list[str]]) -> None:
-    if not file.exists():
-        with atomic(file) as temporary:
-            temporary.write_text(json.dumps(wanted))
-    elif json.loads(file.read_text()) != wanted:
-        raise InputError(f"{file.parent} was prepared for other programs: choose another folder, or remove it")
 
 
 def _write_part(part: Path, results: Sequence[Program | str]) -> None:
