@@ -1,7 +1,10 @@
 """Fixtures that several test modules share: the real LLVM of this installation, and others where they are named."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +81,53 @@ def dataset(labelled: Path, pool: Pool) -> Path:
     write_texts(Corpus(labelled), labelled / "labels.parquet", labelled / "dataset", pool)
     make_tokenizer(labelled / "dataset", labelled / "labels.parquet", 1500, 10_000)
     return labelled / "dataset"
+
+
+TINY = """
+name = "tiny"
+[model]
+dim = 64
+num_layers = 2
+num_heads = 2
+num_kv_heads = 1
+hidden_dim = 128
+context = 256
+[data]
+max_prompt = 96
+max_ir = 32
+pack_tokens = 256
+[optim]
+steps = 2
+packs_per_step = 1
+warmup_steps = 1
+[run]
+precision = "float32"
+validate_every = 2
+validate_functions = 2
+generate_functions = 1
+"""
+
+
+@pytest.fixture(scope="session")
+def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training run, made by the command."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "tiny.toml").write_text(TINY)
+    command = [sys.executable, "-m", "passformer", "train", "--config", str(folder / "tiny.toml"), "--json"]
+    command += ["--data", str(dataset.parent), "--out", str(folder / "run")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["steps"] == 2 and result["tokens"] == 512 and result["validation"]["functions"] == 2
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def package(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runtime folder of that run: a model that knows next to nothing."""
+    from passformer.train.export import export_run
+
+    folder = tmp_path_factory.mktemp("package") / "runtime"
+    sizes = export_run(run, folder)
+    assert sizes["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    return folder

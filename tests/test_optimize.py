@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from passformer import optimize
 from passformer.autotune.sample import random_pass_lists
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import CompilerError, InputError
@@ -17,8 +16,9 @@ from passformer.llvm.measure import Subject, measurer, read_module
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Pool
+from passformer.methods.method import Proposal, Task
+from passformer.methods.registry import METHODS, Options, make_method
 from passformer.optimize import (
-    METHODS,
     Candidate,
     Objective,
     Optimized,
@@ -43,10 +43,21 @@ def proposing(monkeypatch):
     """Makes a method called `test` that proposes these pass lists."""
 
     def register(*texts: str) -> Settings:
-        monkeypatch.setitem(METHODS, "test", lambda task: map(PassList.parse, texts))
+        lists = tuple(map(PassList.parse, texts))
+
+        class Fixed:
+            def propose(self, tasks, budget, pool):
+                return (Proposal(lists[: max(budget, 1)]) for _ in tasks)
+
+        monkeypatch.setitem(METHODS, "test", lambda options: Fixed())
         return Settings("test")
 
     return register
+
+
+@pytest.fixture
+def options(package):
+    return Options(seed=7, model=package)
 
 
 def size(candidate: Candidate, objective: Objective) -> int:
@@ -60,8 +71,8 @@ def without_time(outcome: Optimized) -> dict[str, object]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @pytest.mark.parametrize("objective", Objective)
 @pytest.mark.parametrize("method", METHODS)
-def test_never_larger_than_oz_and_as_reported(pool, path, objective, method, major):
-    outcome = optimize_file(path, pool, Settings(method, 8, objective, seed=1))
+def test_never_larger_than_oz_and_as_reported(pool, path, objective, method, major, options):
+    outcome = optimize_file(path, pool, Settings(method, 8, objective, options))
     assert size(outcome.result, objective) <= size(outcome.baseline, objective)
     assert outcome.baseline.pass_list == OZ and outcome.result.pass_list.searched
     assert outcome.compilations <= 8 and (outcome.objective, outcome.method) == (objective, method)
@@ -91,18 +102,25 @@ def test_the_smallest_of_all_that_were_tried_is_taken(pool, proposing, objective
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_seed_gives_the_same_result_on_any_number_of_workers(pool, method):
-    settings = Settings(method, 12, seed=7)
+def test_the_same_seed_gives_the_same_result_on_any_number_of_workers(pool, method, options):
+    settings = Settings(method, 12, options=options)
     with Pool(1) as one:
         alone = optimize_file(FILES[1], one, settings)
     assert without_time(alone) == without_time(optimize_file(FILES[1], pool, settings))
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_budget_it_is_oz(pool, method):
-    outcome = optimize_file(FILES[0], pool, Settings(method, budget=0))
-    assert outcome.result == outcome.baseline and outcome.result.pass_list == OZ
-    assert outcome.compilations == 0
+def test_without_budget_it_is_one_list_or_oz(pool, method, options):
+    outcome = optimize_file(FILES[0], pool, Settings(method, 0, options=options))
+    (task,) = tasks_of(FILES[0], pool)
+    (proposal,) = make_method(method, options).propose([task], 0, pool)
+    assert outcome.result.pass_list in (OZ, *proposal.pass_lists) and len(proposal.pass_lists) == 1
+    assert outcome.result.instructions <= outcome.baseline.instructions and outcome.compilations == 0
+
+
+def tasks_of(path, pool):
+    """The file as methods see it."""
+    return [Task(pool.call(lambda sandbox: load(path, sandbox)).bitcode, find_toolchain().major)]
 
 
 def test_compilations_are_the_lists_that_were_tried(pool, proposing):
@@ -142,7 +160,7 @@ def test_apply_runs_exactly_this_list_even_to_loss(pool):
 @pytest.mark.parametrize("objective", Objective)
 @pytest.mark.parametrize("path", FILES[:3], ids=lambda path: path.name)
 def test_what_is_written_is_what_was_reported(pool, sandbox, tmp_path, path, objective):
-    outcome = optimize_file(path, pool, Settings("search", 12, objective, seed=3))
+    outcome = optimize_file(path, pool, Settings("search", 12, objective))
     for suffix in (".ll", ".bc", ".s", ".o"):
         write_output(outcome, tmp_path / f"a{suffix}", pool)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bc", "a.ll", "a.o", "a.s"]
@@ -214,7 +232,7 @@ def test_several_files_cannot_share_one_output(pool, tmp_path, output, complaint
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        (Settings("guessing"), "no method is called 'guessing': choose from oz, "),
+        (Settings("guessing"), "no method is called 'guessing': choose from model, "),
         (Settings(budget=-1), "negative"),
         (Settings(clang_flags=("-fsanitize=address",)), "instruments"),
     ],
@@ -232,32 +250,16 @@ def test_code_that_llvm_cannot_emit_is_the_compilers_failure(pool, tmp_path, cap
     assert capfd.readouterr().err == ""
 
 
-def test_methods_propose_from_what_searches_may_use(pool, major):
-    ir = (ASSETS / "unmarked.ll").read_bytes()
-    for objective in Objective:
-        for name, method in METHODS.items():
-            task = optimize.Task(ir, major, objective, 0)
-            proposed, again = (list(islice(method(task), 20)) for _ in range(2))
-            assert proposed == again and OZ not in proposed and len(set(proposed)) == len(proposed), name
-            assert all(p.searched and p.pipeline(major) for p in proposed), name
-
-
-def test_the_seed_decides_what_is_searched(major):
-    tasks = [optimize.Task(b"", major, Objective.TEXT, seed) for seed in (1, 2)]
-    one, two = (list(islice(METHODS["search"](task), 5)) for task in tasks)
-    assert one != two
-
-
 def test_on_every_version(any_llvm):
     with Pool(2) as pool:
-        for method in METHODS:
+        for method in {*METHODS, None} - {"model"}:
             outcome = optimize_file(PROGRAMS / "glob.c", pool, Settings(method))
             assert outcome.llvm.startswith(f"{any_llvm.major}.") and not outcome.failures
             assert outcome.result.instructions <= outcome.baseline.instructions
 
 
 @pytest.mark.parametrize("objective", list(Objective))
-def test_always_inline_is_kept_whatever_the_list(pool, tmp_path, monkeypatch, objective):
+def test_always_inline_is_kept_whatever_the_list(pool, tmp_path, proposing, objective):
     """A list of single passes would leave the callee alone and call that small."""
     source = tmp_path / "inline.c"
     source.write_text(
@@ -265,8 +267,8 @@ def test_always_inline_is_kept_whatever_the_list(pool, tmp_path, monkeypatch, ob
         "{ for (int i = 0; i < 9; i++) x = x * x + i; return x; }"
         "int a(int x) { return f(x) + f(x + 1); } int b(int x) { return f(x) * f(x - 1); }"
     )
-    monkeypatch.setitem(optimize.METHODS, "single", lambda task: iter([PassList.parse("-function-simplification-oz")]))
-    outcome = optimize.optimize_file(source, pool, Settings(method="single", objective=objective))
+    settings = dataclasses.replace(proposing("-function-simplification-oz"), objective=objective)
+    outcome = optimize_file(source, pool, settings)
     facts = pool.call(lambda sandbox: sandbox.call(read_module, (outcome.bitcode, Protocol.CLANG)))
     assert [function.name for function in facts.functions] == ["a", "b"]
 

@@ -67,11 +67,15 @@ class ProtocolChoice(StrEnum):
     paper = "paper"
 
 
+ProtocolOption = Annotated[ProtocolChoice, typer.Option("--protocol", help="Which -Oz IR files are meant for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus, as `corpus build` makes it.")]
 Seed = Annotated[int, typer.Option("--seed", help="Where chance is involved, the same seed gives the same result.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: one a core.")]
 ClangFlags = Annotated[str, typer.Option("--cflags", help="Flags for clang, as in --cflags '-I include -DNDEBUG'.")]
+ModelFolder = Annotated[
+    Path | None, typer.Option("--model", help="A folder that `passformer export` wrote; default: the shipped model.")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="Write the result: .o, .s, .ll or .bc by suffix; a folder for many files."),
@@ -139,7 +143,10 @@ def optimize(
     output: Output = None,
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 8,
     objective: Annotated[ObjectiveChoice, typer.Option(help="What to make small.")] = ObjectiveChoice.instructions,
-    method: Annotated[str, typer.Option(help="Who proposes pass lists: oz, search or coreset.")] = "coreset",
+    method: Annotated[
+        str | None, typer.Option(help="Who proposes pass lists: model, coreset, search or oz; default: model.")
+    ] = None,
+    model: ModelFolder = None,
     cflags: ClangFlags = "",
     check: Annotated[
         str, typer.Option(help="Your own test: a shell command; outputs with which it fails are those of -Oz.")
@@ -152,11 +159,12 @@ def optimize(
     if check and output is None:
         raise InputError("--check needs -o: your command tests the files that are written there")
     from passformer.llvm.sandbox import Pool
+    from passformer.methods.registry import Options
     from passformer.optimize import Objective, Settings, optimize_files, output_files, totals
     from passformer.tables import print_outcomes, track
     from passformer.user_check import keep_what_passes
 
-    settings = Settings(method, budget, Objective(objective.value), seed, _flags(cflags))
+    settings = Settings(method, budget, Objective(objective.value), Options(seed, model), _flags(cflags))
     with Pool(jobs) as pool:
         outcomes = list(
             track(optimize_files(files, pool, settings, None if check else output), len(files), "optimising")
@@ -172,7 +180,7 @@ def corpus_build(
     specs: Annotated[list[str], typer.Argument(help="Sources, as KIND:VALUE; see docs/corpus.md.", metavar="SPEC...")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     sample: Annotated[list[str] | None, typer.Option(help="KIND=N: take N units of that kind at most.")] = None,
-    protocol: Annotated[ProtocolChoice, typer.Option(help="Which -Oz the corpus is for.")] = ProtocolChoice.clang,
+    protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
@@ -391,6 +399,43 @@ def export(
     from passformer.train.export import export_run
 
     _emit(export_run(run, out or run / "runtime"), as_json, print_figures)
+
+
+@app.command()
+def evaluate(
+    functions: Annotated[Path, typer.Option(metavar="PATH", help="A corpus (its test split) or a folder of .ll, .bc.")],
+    method: Annotated[
+        str, typer.Option(help="Who proposes pass lists: model, coreset, trees, autotuner, search or oz.")
+    ] = "model",
+    budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of results; default: PATH/evaluations/M-N.")] = None,
+    model: ModelFolder = None,
+    training: Annotated[
+        Path | None, typer.Option(help="A tuned corpus that trees learn from; default: PATH, if it is one.")
+    ] = None,
+    protocol: ProtocolOption = ProtocolChoice.clang,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a method on functions against -Oz; a killed run goes on, a finished one is shown again."""
+    from passformer.evaluate.evaluate import Settings
+    from passformer.evaluate.evaluate import evaluate as run
+    from passformer.evaluate.methods import METHODS, Options, identity
+    from passformer.evaluate.subjects import read_subjects
+    from passformer.llvm.protocol import Protocol
+    from passformer.llvm.sandbox import Pool
+    from passformer.methods.registry import make_method
+    from passformer.tables import print_evaluation, track_steps
+
+    with Pool(jobs) as pool, track_steps() as report:
+        options = Options(seed, model, training or functions, report)
+        chosen = make_method(method, options, METHODS)
+        settings = Settings(method, budget, seed, identity(method, options))
+        subjects = read_subjects(functions, pool, Protocol(protocol.value))
+        folder = out or functions / "evaluations" / f"{method}-{budget}"
+        summary = run(subjects, chosen, folder, pool, settings, report)
+    _emit(summary, as_json, print_evaluation)
 
 
 @bench.command("compile")

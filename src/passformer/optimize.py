@@ -1,28 +1,28 @@
 """The main job: propose pass lists for a file, run them, keep the smallest result, and never one larger than -Oz.
 
--Oz is always among the candidates. `compilations` counts the *additional* LLVM runs: all but the one whose result is
-the output.
+`compilations` counts the *additional* LLVM runs, beyond the one that makes the output: -Oz, which with a budget is
+always run beside the proposals. Without a budget one list is proposed, unseen. Since -Oz is measured even then, for the
+report, its result takes the place of a larger one; what a method is worth without it, `evaluate --budget 0` tells.
 """
 
 import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from passformer.autotune.coreset import shipped_coreset
-from passformer.autotune.sample import random_pass_lists
 from passformer.corpus.files import atomic
-from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.frontend import load
+from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, OutputKind, Subject, measurer, render
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Pool, Sandbox, SetupError
+from passformer.methods.method import Task, check_budget, lowered
+from passformer.methods.registry import Options, default_method, make_method
 
 OUTPUT_KINDS: dict[str, OutputKind] = {".o": "object", ".s": "assembly", ".ll": "text", ".bc": "bitcode"}
 
@@ -32,37 +32,6 @@ class Objective(StrEnum):
 
     INSTRUCTIONS = "instructions"
     TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a method may look at when it proposes pass lists."""
-
-    ir: bytes
-    llvm: int
-    objective: Objective
-    seed: int
-
-
-Method = Callable[[Task], Iterator[PassList]]
-"""Proposes pass lists, the most promising first; the caller takes as many as its budget allows."""
-
-
-def _propose_nothing(task: Task) -> Iterator[PassList]:
-    return iter(())
-
-
-def _propose_random(task: Task) -> Iterator[PassList]:
-    return random_pass_lists(f"search {task.seed}", searched_passes(task.llvm))
-
-
-def _propose_coreset(task: Task) -> Iterator[PassList]:
-    for pass_list in shipped_coreset(task.objective).pass_lists:
-        if pass_list.searched and all(p.available(task.llvm) for p in pass_list.passes):
-            yield pass_list
-
-
-METHODS: dict[str, Method] = {"oz": _propose_nothing, "search": _propose_random, "coreset": _propose_coreset}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +91,12 @@ class Optimized:
 class Settings:
     """How `optimize_file` works, whatever the file."""
 
-    method: str = "coreset"
+    method: str | None = None
+    """None for the model, where there is one for this LLVM, and else the coreset."""
     budget: int = 8
-    """Additional compilations allowed; 0 leaves -Oz alone."""
+    """Additional compilations allowed."""
     objective: Objective = Objective.INSTRUCTIONS
-    seed: int = 0
+    options: Options = field(default_factory=Options)
     clang_flags: tuple[str, ...] = ()
 
 
@@ -135,19 +105,21 @@ def optimize_file(path: Path, pool: Pool, settings: Settings = Settings()) -> Op
 
     Raises InputError for a file that cannot be used, CompilerError where LLVM fails on -Oz itself.
     """
-    if settings.method not in METHODS:
-        raise InputError(f"no method is called {settings.method!r}: choose from {', '.join(METHODS)}")
-    if settings.budget < 0:
-        raise InputError(f"a budget of {settings.budget} additional compilations is negative: use 0 or more")
+    check_budget(settings.budget)
+
+    name = settings.method or default_method(find_toolchain().major, settings.options)
+    method = make_method(name, settings.options)
 
     def propose(task: Task) -> Sequence[PassList]:
-        return [_lowered(p) for p in islice(METHODS[settings.method](task), settings.budget)]
+        (proposal,) = method.propose([task], settings.budget, pool)
+        return [lowered(p) for p in proposal.pass_lists]
 
     def smallest(measured: Measured) -> int:
         # On a tie the first: -Oz, or what the method believes in most.
         return min(range(len(measured)), key=lambda i: _size(measured[i][1], settings.objective))
 
-    return _run(path, pool, settings, propose, smallest)
+    outcome = _run(path, pool, settings, propose, smallest)
+    return dataclasses.replace(outcome, method=name, compilations=outcome.compilations if settings.budget else 0)
 
 
 def apply_pass_list(path: Path, pool: Pool, pass_list: PassList, settings: Settings) -> Optimized:
@@ -155,7 +127,6 @@ def apply_pass_list(path: Path, pool: Pool, pass_list: PassList, settings: Setti
 
     Raises CompilerError where LLVM does not survive the list or makes an invalid module of it.
     """
-    settings = dataclasses.replace(settings, method="apply")
     outcome = _run(path, pool, settings, lambda task: [pass_list], lambda measured: len(measured) - 1)
     if outcome.failures:
         raise CompilerError(f"LLVM failed on {pass_list}: {outcome.failures[0][1]}")
@@ -176,7 +147,8 @@ def _run(
     started = time.perf_counter()
     version, facts = pool.call(lambda sandbox: (sandbox.version(), load(path, sandbox, settings.clang_flags)))
     major = int(version["version"].split(".")[0])
-    pass_lists = [OZ, *(p for p in propose(Task(facts.bitcode, major, settings.objective, settings.seed)) if p != OZ)]
+    task = Task(facts.bitcode, major, objective=settings.objective)
+    pass_lists = [OZ, *(p for p in propose(task) if p != OZ)]
     subject = Subject(facts.bitcode, text_bytes=settings.objective is Objective.TEXT, bitcode=True)
     outcomes = list(_measure(pool, subject, pass_lists, major))
     if isinstance(outcomes[0][1], Failure):
@@ -191,24 +163,13 @@ def _run(
         baseline=baseline,
         result=result,
         pipeline=result.pass_list.pipeline(major),
-        method=settings.method,
+        method="apply",
         compilations=len(pass_lists) - 1,
         failures=tuple((p, f) for p, f in outcomes if isinstance(f, Failure)),
         bitcode=measured[chosen][1].bitcode or b"",
         baseline_bitcode=measured[0][1].bitcode or b"",
         seconds=time.perf_counter() - started,
     )
-
-
-def _lowered(pass_list: PassList) -> PassList:
-    """The list with -O0 before it, unless it holds some optimisation level.
-
-    Every level of clang, -O0 too, inlines what is marked `always_inline` and lowers coroutines. That is part of what a
-    program means, and a list of single passes would leave it undone.
-    """
-    if any(p.kind == "meta" for p in pass_list.passes):
-        return pass_list
-    return PassList(("O0", *pass_list.names))
 
 
 def _size(measurement: Measurement, objective: Objective) -> int:

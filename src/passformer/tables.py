@@ -173,6 +173,30 @@ def print_labels(result: dict[str, Any]) -> None:
     print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
 
 
+def print_evaluation(result: dict[str, Any]) -> None:
+    """A method's row of the paper's Tables III and IV."""
+    table = Table(title=f"{result['method']} against -Oz, {result['functions']:,} functions", title_justify="left")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    low, high = result["interval"]
+    capture = "not known" if result["capture"] is None else f"{result['capture']:.1f} %"
+    rows = {
+        "additional compilations": f"{result['additional_compilations']:,}",
+        "functions improved": f"{result['improved']:,}",
+        "functions regressed": f"{result['regressed']:,}",
+        "instructions saved": f"{result['instructions_saved']:,}",
+        "instructions regressed": f"{result['instructions_regressed']:,}",
+        "overall improvement": f"{result['overall_improvement']:.2f} % ({low:.2f} to {high:.2f})",
+        "share of the autotuner's gain": capture,
+        "code + rodata bytes saved": f"{result['text_bytes_saved']:,} of {result['text_bytes']:,}",
+        "CPU-seconds": f"{result['cpu_seconds']:,.1f}",
+    }
+    for name, figure in rows.items():
+        table.add_row(name, figure)
+    Console().print(table)
+    print(f"rows in {result['folder']}/results.parquet")
+
+
 def print_verification(result: dict[str, Any]) -> None:
     """What ran, and what behaved otherwise."""
     table = Table(title=f"differential testing, LLVM {result['llvm']}", title_justify="left")

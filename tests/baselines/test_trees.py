@@ -39,8 +39,9 @@ def test_opcodes_are_counted_over_all_functions(sandbox):
 
 def test_features_of_both_views(labelled, pool, major):
     functions = list(Corpus(labelled).functions())[:20]
-    oz = OZ.pipeline(major)
-    paper, both = (features_of(functions, oz, form, pool) for form in (Form.PAPER, Form.BOTH))
+    modules, oz = [f.ir for f in functions], OZ.pipeline(major)
+    (paper, some), (both, more) = (features_of(modules, oz, form, pool) for form in (Form.PAPER, Form.BOTH))
+    assert 0 < sum(some) < sum(more)
     assert both.shape == (20, 2 * paper.shape[1]) and (both[:, : paper.shape[1]] == paper).all()
     assert paper.sum(axis=1).tolist() == [f.instructions for f in functions]
     assert (both[:, paper.shape[1] :].sum(axis=1) < paper.sum(axis=1)).any()
@@ -56,7 +57,7 @@ def test_what_features_tell_is_learnt():
     lists = [PassList.parse(text) for text in ("-sroa -Oz", "-gvn -Oz", "-adce -Oz")]
     trees = fit_trees(Matrix([str(i) for i in range(600)], lists, baseline, counts), features, Form.PAPER)
     ranked = trees.rank(features)
-    first = Counter(str(r[0]) if r else "-Oz" for r in ranked)
+    first = Counter(str(r[0]) for r in ranked)
     best = Counter("-sroa -Oz" if row[0] > 4 else "-gvn -Oz" if row[1] > 6 else "-Oz" for row in features)
     assert first == best
     assert trees.predict(features).shape == (600, 3)

@@ -20,30 +20,6 @@ from passformer.model.runtime import OnnxModel
 from passformer.model.torch_model import TorchModel
 from passformer.train.export import export_run
 
-TINY = """
-name = "tiny"
-[model]
-dim = 64
-num_layers = 2
-num_heads = 2
-num_kv_heads = 1
-hidden_dim = 128
-context = 256
-[data]
-max_prompt = 96
-max_ir = 32
-pack_tokens = 256
-[optim]
-steps = 2
-packs_per_step = 1
-warmup_steps = 1
-[run]
-precision = "float32"
-validate_every = 2
-validate_functions = 2
-generate_functions = 1
-"""
-
 
 def test_quantising_keeps_a_hundredth():
     weight = np.random.default_rng(0).standard_normal((7, 3 * BLOCK)).astype(np.float32)
@@ -73,28 +49,6 @@ def test_the_exported_model_gives_nearly_the_same_logits(num_kv_heads, tmp_path)
         again, _ = ours.follow(state, more)
         assert (again == a).all(), "following must not change the state"
         state = after
-
-
-@pytest.fixture(scope="module")
-def run(dataset, tmp_path_factory):
-    """A finished training run, made by the command."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "tiny.toml").write_text(TINY)
-    command = [sys.executable, "-m", "passformer", "train", "--config", str(folder / "tiny.toml"), "--json"]
-    command += ["--data", str(dataset.parent), "--out", str(folder / "run")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert result["steps"] == 2 and result["tokens"] == 512 and result["validation"]["functions"] == 2
-    return folder / "run"
-
-
-@pytest.fixture(scope="module")
-def package(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("package") / "runtime"
-    sizes = export_run(run, folder)
-    assert sizes["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
-    return folder
 
 
 def test_a_run_becomes_a_package_that_proposes_legal_lists(package, run, dataset):

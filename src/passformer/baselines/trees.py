@@ -5,21 +5,26 @@ unoptimised function, and in view `both` also after -Oz: the same views of the c
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from passformer.autotune.tunings import LOST, Matrix
-from passformer.corpus.store import Function
+from passformer.autotune.tunings import LOST, Matrix, read_tunings, to_matrix
+from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
+from passformer.llvm.errors import InputError
 from passformer.llvm.module import Module
-from passformer.llvm.passlist import PassList
+from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.progress import Report, silent
+from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
+from passformer.methods.method import Proposal, Stopwatch, Task
 
 Features = npt.NDArray[np.float32]
 
@@ -38,11 +43,56 @@ class Trees:
         return np.column_stack([ensemble.predict(features) for ensemble in self.ensembles])
 
     def rank(self, features: Features) -> list[list[PassList]]:
-        """For each function the lists that are expected to save something, the most first."""
-        return [
-            [self.pass_lists[i] for i in np.argsort(-row, kind="stable") if row[i] > 0]
-            for row in self.predict(features)
-        ]
+        """For each function all lists, those first that are expected to save most; -Oz stands where that is nothing."""
+        ranked = []
+        for row in self.predict(features):
+            order = np.argsort(-row, kind="stable")
+            num_gains = int((row > 0).sum())
+            lists = [self.pass_lists[i] for i in order]
+            ranked.append([*lists[:num_gains], OZ, *lists[num_gains:]])
+        return ranked
+
+
+class TreesMethod:
+    """Fitted at first use on the tuned functions of a corpus's train split, in the view that the budget allows."""
+
+    def __init__(self, training: Path | None, seed: int = 0, report: Report = silent) -> None:
+        if training is None:
+            raise InputError("trees need a tuned corpus to learn from: --training DIR")
+        self._corpus = Corpus(training)
+        self._seed = seed
+        self._report = report
+        self._fitted: dict[Form, Trees] = {}
+
+    def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
+        """See `Method`."""
+        form = Form.BOTH if budget > 0 else Form.PAPER
+        if form not in self._fitted:
+            self._fitted[form] = train_trees(self._corpus, form, pool, self._seed, self._report)
+        features, reading = features_of([task.ir for task in tasks], _oz(tasks[0].llvm, tasks[0].protocol), form, pool)
+        started = time.process_time()
+        ranked = self._fitted[form].rank(features)
+        each = (time.process_time() - started) / max(len(tasks), 1)
+        for lists, seconds in zip(ranked, reading, strict=True):
+            if budget > 0:
+                lists = [p for p in lists if p != OZ]
+            yield Proposal(tuple(lists[: max(budget, 1)]), seconds + each)
+
+
+def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: Report = silent) -> Trees:
+    """On all functions of train that the corpus's run `default` has tuned."""
+    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
+    row = {id_: i for i, id_ in enumerate(matrix.function_ids)}
+    functions = [f for f in corpus.functions(["train"]) if f.id in row]
+    llvm = int(corpus.manifest["llvm"].split(".")[0])
+    features, _ = features_of([f.ir for f in functions], _oz(llvm, corpus.protocol), form, pool, report)
+    rows = [row[f.id] for f in functions]
+    part = Matrix([f.id for f in functions], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
+    return fit_trees(part, features, form, seed=seed, report=report)
+
+
+def _oz(llvm: int, protocol: Protocol) -> str:
+    return OZ.pipeline(llvm, protocol)
 
 
 @contextlib.contextmanager
@@ -58,17 +108,24 @@ def opcode_counter(ir: bytes) -> Iterator[Callable[[str], list[int]]]:
         yield count
 
 
-def features_of(functions: Sequence[Function], oz_pipeline: str, form: Form, pool: Pool) -> Features:
-    """(functions, features); where LLVM fails, zeros."""
+def features_of(
+    modules: Sequence[bytes], oz_pipeline: str, form: Form, pool: Pool, report: Report = silent
+) -> tuple[Features, list[float]]:
+    """(functions, features), zeros where LLVM fails; and the CPU-seconds that each took."""
     pipelines = ["", oz_pipeline] if form is Form.BOTH else [""]
 
-    def row(sandbox: Sandbox, function: Function) -> list[int]:
-        counts = list(sandbox.map(opcode_counter, function.ir, pipelines))
-        return [n for c in counts for n in ([0] if isinstance(c, Failure) else c)]
+    def row(sandbox: Sandbox, ir: bytes) -> tuple[list[int], float]:
+        watch = Stopwatch(sandbox)
+        counts = list(sandbox.map(opcode_counter, ir, pipelines))
+        return [n for c in counts for n in ([0] if isinstance(c, Failure) else c)], watch.cpu_seconds
 
-    rows = list(pool.map(row, functions))
+    rows, seconds = [], []
+    for counts, took in pool.map(row, modules):
+        rows.append(counts)
+        seconds.append(took)
+        report("counting opcodes", len(rows), len(modules))
     width = max(map(len, rows), default=0)
-    return np.array([r if len(r) == width else [0] * width for r in rows], dtype=np.float32)
+    return np.array([r if len(r) == width else [0] * width for r in rows], dtype=np.float32), seconds
 
 
 def fit_trees(

@@ -8,6 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+import passformer
 from passformer.dataset.prompt import Form
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokenizer import load_tokenizer
@@ -16,6 +17,8 @@ from passformer.model.grammar import grammar_of
 from passformer.model.runtime import OnnxModel
 
 FORMAT = 1
+SHIPPED = Path(passformer.__file__).parent / "weights"
+"""The model that comes along."""
 FILES = ("model.onnx", "tokenizer.json")
 
 
@@ -38,6 +41,8 @@ class Facts:
     """What may be proposed."""
     metas: tuple[str, ...]
     """Those of them that may stand in a list once."""
+    caution: float
+    """Log-odds in favour of -Oz where one list is named and nothing is verified (found on validation)."""
     digests: dict[str, str]
     """SHA-256 of each file."""
     recipe: dict[str, Any]

@@ -40,6 +40,7 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
             max_prompt=config["data"]["max_prompt"],
             passes=tuple(p.name for p in passes),
             metas=tuple(p.name for p in passes if p.kind == "meta"),
+            caution=0.0,
             digests={},
             recipe=recipe,
         ),

@@ -1,0 +1,1 @@
+"""Evaluation: methods x functions -> results.parquet -> tables and figures."""

@@ -1,0 +1,52 @@
+"""All methods that can be evaluated: those of the user's install, and rivals that need more."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from passformer.llvm.progress import Report, silent
+from passformer.methods import registry
+from passformer.methods.method import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Options(registry.Options):
+    """What methods can be told."""
+
+    training: Path | None = None
+    """A tuned corpus whose functions of train the rivals learn from."""
+    report: Report = silent
+
+
+def _autotuner(options: registry.Options) -> Method:
+    from passformer.baselines.autotuner import Autotuner
+
+    return Autotuner(options.seed)
+
+
+def _trees(options: registry.Options) -> Method:
+    from passformer.baselines.trees import TreesMethod
+
+    assert isinstance(options, Options)
+    return TreesMethod(options.training, options.seed, options.report)
+
+
+METHODS: dict[str, Callable[[registry.Options], Method]] = {
+    **registry.METHODS,
+    "autotuner": _autotuner,
+    "trees": _trees,
+}
+
+
+def identity(name: str, options: Options) -> str:
+    """What a method's answers depend on beside the seed: a digest of files, so that no run goes on with others."""
+    if name == "model":
+        from passformer.model.package import SHIPPED
+
+        return _digest((options.model or SHIPPED) / "model.json")
+    return ""
+
+
+def _digest(file: Path) -> str:
+    return hashlib.blake2b(file.read_bytes(), digest_size=8).hexdigest() if file.is_file() else ""

@@ -1,0 +1,71 @@
+"""The methods by name. What a method needs is imported when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from passformer.llvm.errors import InputError
+from passformer.methods.method import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What methods can be told."""
+
+    seed: int = 0
+    model: Path | None = None
+    """A folder that `passformer export` wrote; None for the model that comes along."""
+
+
+def _oz(options: Options) -> Method:
+    from passformer.methods.fixed import Oz
+
+    return Oz()
+
+
+def _coreset(options: Options) -> Method:
+    from passformer.methods.fixed import CoresetOrder
+
+    return CoresetOrder()
+
+
+def _search(options: Options) -> Method:
+    from passformer.methods.fixed import RandomLists
+
+    return RandomLists(options.seed)
+
+
+def _model(options: Options) -> Method:
+    from passformer.methods.model import Model
+
+    return Model(options.model) if options.model else Model()
+
+
+METHODS: dict[str, Callable[[Options], Method]] = {
+    "model": _model,
+    "coreset": _coreset,
+    "search": _search,
+    "oz": _oz,
+}
+"""Those that need nothing beyond the user's install."""
+
+
+def default_method(llvm: int, options: Options) -> str:
+    """The model, where there is one for this LLVM major version."""
+    if options.model:
+        return "model"
+    from passformer.model.package import SHIPPED, DamagedPackage, read_facts
+
+    if not (SHIPPED / "model.json").exists():
+        return "coreset"
+    try:
+        return "model" if read_facts(SHIPPED).llvm == llvm else "coreset"
+    except DamagedPackage as error:
+        raise InputError(str(error)) from None
+
+
+def make_method(name: str, options: Options, methods: Mapping[str, Callable[[Options], Method]] = METHODS) -> Method:
+    """Raises InputError for a name that none has."""
+    if name not in methods:
+        raise InputError(f"no method is called {name!r}: choose from {', '.join(methods)}")
+    return methods[name](options)
