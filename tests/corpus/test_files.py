@@ -2,7 +2,7 @@
 
 import pytest
 
-from passformer.corpus.files import atomic
+from passformer.corpus.files import alone, atomic
 from passformer.llvm.errors import InputError
 
 
@@ -36,3 +36,14 @@ def test_places_that_cannot_be_written_are_named(tmp_path):
         with pytest.raises(InputError, match=f"{path}: cannot be written"), atomic(path) as temporary:
             temporary.write_text("")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path):
+    complaint = pytest.raises(InputError, match="another process is at work there")
+    with alone(tmp_path / "run"), complaint, alone(tmp_path / "run"):
+        pass
+    with alone(tmp_path / "run"):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be made"), alone(tmp_path / "file" / "run"):
+        pass

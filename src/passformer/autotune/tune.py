@@ -28,7 +28,7 @@ from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
 from passformer.autotune.tunings import Matrix, matrix_of, write_curves, write_tunings
-from passformer.corpus.files import atomic, claim, make_folder
+from passformer.corpus.files import alone, atomic, claim
 from passformer.corpus.store import SPLITS, Corpus, Function
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
@@ -114,7 +114,11 @@ def autotune(
 
     Raises InputError where the folder holds a run with other settings, or no function is in the splits asked for.
     """
-    make_folder(folder)
+    with alone(folder):
+        return _autotune(corpus, folder, engine, settings, report)
+
+
+def _autotune(corpus: Corpus, folder: Path, engine: Engine, settings: Settings, report: Report) -> dict[str, Any]:
     other = f"{folder} {{}}: give this run another --name, or remove that"
     claim(folder / "settings.json", asdict(settings), other.format("holds a run with other settings"))
     begun = other.format("was begun with other lists")  # a journal's columns are its lists, in their order

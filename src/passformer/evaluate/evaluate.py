@@ -10,7 +10,7 @@ from typing import Any
 from passformer.autotune.journal import Journal
 from passformer.autotune.statetable import Evaluation, whole_runner
 from passformer.autotune.trial import Trial
-from passformer.corpus.files import atomic, claim, make_folder
+from passformer.corpus.files import alone, atomic, claim
 from passformer.evaluate.results import Result, summarise, write_results
 from passformer.evaluate.subjects import Subject, Subjects
 from passformer.llvm.errors import CompilerError
@@ -50,7 +50,13 @@ def evaluate(
     A finished run is not done again. Raises InputError where the folder holds one of other subjects or settings.
     """
     check_budget(settings.budget)
-    make_folder(folder)
+    with alone(folder):
+        return _evaluate(subjects, method, folder, pool, settings, report)
+
+
+def _evaluate(
+    subjects: Subjects, method: Method, folder: Path, pool: Pool, settings: Settings, report: Report
+) -> dict[str, Any]:
     llvm = find_toolchain().major
     wanted = {**asdict(settings), "llvm": llvm, "protocol": subjects.protocol, "subjects": subjects.digest}
     claim(folder / "settings.json", wanted, f"{folder} holds an evaluation of something else: choose another --out")

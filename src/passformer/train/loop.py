@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
-from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.files import alone, atomic
 from passformer.dataset.sequences import Pack
 from passformer.dataset.tokenizer import load_tokenizer
 from passformer.dataset.tokens import read_tokens
@@ -51,7 +51,7 @@ def train(
     checkpoint is damaged or there is no room for one. On Ctrl-C the state is saved first.
     """
     tokenizer = load_tokenizer(data / "tokenizer.json")
-    with join_world() as world:
+    with join_world() as world, alone(run) if world.is_first else contextlib.nullcontext():
         if world.is_first:
             _claim(run, config, tokenizer)
         model = build_model(config, tokenizer).to(world.device)
@@ -223,7 +223,6 @@ def _interrupts_wait() -> Iterator[threading.Event]:
 
 def _claim(run: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:
     """A run folder belongs to one configuration and one tokenizer."""
-    make_folder(run)
     wanted = {"config.json": config.model_dump_json(indent=2) + "\n", "tokenizer.json": tokenizer.to_str()}
     for name, text in wanted.items():
         file = run / name

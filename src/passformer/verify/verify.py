@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from passformer.autotune.coreset import load_coreset, shipped_coreset
-from passformer.corpus.files import atomic, make_folder
+from passformer.corpus.files import alone, atomic
 from passformer.corpus.sources import check_sample, drawn
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
@@ -46,10 +46,10 @@ def verify_lists(
 
     Raises InputError for a SPEC that does not fit, or where `folder` holds other programs.
     """
-    make_folder(folder)
-    programs, left_out = prepare(_candidates(settings), folder, pool, report)
-    records, findings = run_differential(programs, pass_lists, folder, pool, report)
-    reproducers = pool.call(lambda sandbox: reproduce(findings, folder / "reproducers", sandbox))
+    with alone(folder):
+        programs, left_out = prepare(_candidates(settings), folder, pool, report)
+        records, findings = run_differential(programs, pass_lists, folder, pool, report)
+        reproducers = pool.call(lambda sandbox: reproduce(findings, folder / "reproducers", sandbox))
     summary = {
         "llvm": pool.call(Sandbox.version)["version"],
         **_summary(programs, left_out, records),
