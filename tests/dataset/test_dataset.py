@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from passformer.corpus.normalize import normalize
 from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
-from passformer.dataset.prompt import ANSWER, END, IR, OZ_IR, Answer, Form, parse_answer
-from passformer.dataset.sequences import Layout, Sample, Writer, draw_label, pack
+from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, END, IR, OZ_IR, Answer, Form, parse_answer
+from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, pack
 from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
 from passformer.dataset.tokens import read_tokens
 from passformer.dataset.vocabulary import make_tokenizer
@@ -118,21 +118,30 @@ def test_the_summary_counts(dataset, labelled):
 
 
 def test_a_sample_says_what_the_row_says(rows, tokenizer):
-    writer = Writer(tokenizer, Layout(10_000, 10_000, ir_weight=0.25))
-    row = next(row for row in rows if row.better)
-    pass_list, count = PassList.parse(row.better[0][0]), row.better[0][1]
-    sample = writer.sample(Form.BOTH, row, pass_list, count, with_ir=True)
-    text = tokenizer.decode(sample.ids.tolist(), skip_special_tokens=False)
-    prompt, _, answer = text.partition(ANSWER)
-    assert prompt.startswith(OZ_IR) and IR in prompt and answer.endswith(END)
-    assert parse_answer(answer.removesuffix(END)).pass_list == pass_list
-    num_prompt = int((sample.weights == 0).sum())
-    assert sample.ids[num_prompt - 1] == tokenizer.token_to_id(ANSWER)
-    head = len(tokenizer.encode(Answer(pass_list, row.before, count, "").head()).ids)
-    assert set(sample.weights[num_prompt : num_prompt + head]) == {1.0}
-    assert set(sample.weights[num_prompt + head :]) == {0.25}
-    short = writer.sample(Form.BOTH, row, pass_list, count, with_ir=False)
-    assert len(short.ids) == num_prompt + head + 1 and short.weights[-1] == 1.0
+    writer = Writer(tokenizer, Layout(10_000, 10_000, count_weight=0.5, ir_weight=0.25))
+    row = max(rows, key=lambda row: len(row.better))
+    answers = [Labelled(PassList.parse(text), count, 0.75 - i / 2) for i, (text, count) in enumerate(row.better[:2])]
+    sample = writer.sample(Form.BOTH, row, answers, with_ir=True)
+    trunk, first, second = np.split(sample.ids, np.cumsum(sample.parts)[:-1])
+    weights = np.split(sample.weights, np.cumsum(sample.parts)[:-1])
+    prompt, _, begin = tokenizer.decode(trunk.tolist(), skip_special_tokens=False).partition(ANSWER)
+    assert prompt.startswith(OZ_IR) and IR in prompt and begin == BEGIN
+    num_begin = len(tokenizer.encode(BEGIN).ids)
+    assert weights[0][:-num_begin].sum() == 0 and set(weights[0][-num_begin:]) == {1.0}
+    for answer, branch, its_weights in zip(answers, (first, second), weights[1:], strict=True):
+        text = begin + tokenizer.decode(branch.tolist(), skip_special_tokens=False)
+        parsed = parse_answer(text.removesuffix(END))
+        assert (parsed.pass_list, parsed.before, parsed.after) == (answer.pass_list, row.before, answer.count)
+        num_list = len(answer.pass_list) + 1
+        written = tokenizer.decode(branch[:num_list].tolist(), skip_special_tokens=False)
+        assert str(answer.pass_list) in written and AFTER_LIST.startswith(written.partition(str(answer.pass_list))[2])
+        assert set(its_weights[:num_list]) == {answer.weight}
+        num_head = len(tokenizer.encode(parsed.head()).ids) - num_begin
+        assert set(its_weights[num_list:num_head]) == {answer.weight / 2}
+        assert set(its_weights[num_head:]) == ({0.25} if branch is first else {answer.weight})
+        assert bool(parsed.ir) == (branch is first) and text.endswith(END)
+    short = writer.sample(Form.BOTH, row, answers[:1], with_ir=False)
+    assert short.parts[0] == sample.parts[0] and short.weights[-1] == answers[0].weight
 
 
 @pytest.mark.parametrize("form", list(Form))
@@ -147,33 +156,46 @@ def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     assert not roomy.is_cut(form, row.unoptimised, row.after_oz)
     shown = roomy.prompt(form, row.unoptimised, row.after_oz)
     assert list(shown[:39]) == list(prompt[:39])
-    sample = writer.sample(form, row, OZ, row.oz_count, with_ir=True)
+    sample = writer.sample(form, row, [Labelled(OZ, row.oz_count, 1.0)], with_ir=True)
     assert (sample.ids[-1] == tokenizer.token_to_id(END)) == (len(row.optimised) <= 10)
 
 
-def test_labels_are_drawn_by_their_gain(rows):
+def test_answers_are_drawn_by_their_gain(rows):
     row = max(rows, key=lambda row: len(row.better))
     rng = np.random.default_rng(0)
-    assert {draw_label(row, rng, float("inf")) for _ in range(20)} == {
-        (PassList.parse(row.better[0][0]), row.better[0][1])
-    }
+    label = Labelled(PassList.parse(row.better[0][0]), row.better[0][1], 1.0)
+    assert draw_answers(row, rng, float("inf"), 3) == [label]
     gains = {text: row.oz_count - count for text, count in row.better}
-    drawn = [str(draw_label(row, rng, 1.0)[0]) for _ in range(4000)]
-    for text, gain in gains.items():
-        assert drawn.count(text) / 4000 == pytest.approx(gain / sum(gains.values()), abs=0.05)
+    drawn = draw_answers(row, rng, 1.0, 4000)
+    assert [str(answer.pass_list) for answer in drawn] == list(gains), "the label first"
+    for answer in drawn:
+        assert answer.weight == pytest.approx(gains[str(answer.pass_list)] / sum(gains.values()), abs=0.05)
+    few = [draw_answers(row, rng, 1.0, 3) for _ in range(20)]
+    assert all(len(answers) <= 3 and sum(a.weight for a in answers) == pytest.approx(1) for answers in few)
     none = next(row for row in rows if not row.better)
-    assert draw_label(none, rng, 1.0) == (OZ, none.oz_count)
+    assert draw_answers(none, rng, 1.0, 4) == [Labelled(OZ, none.oz_count, 1.0)]
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=40))
+@given(st.lists(st.lists(st.integers(1, 15), min_size=1, max_size=3), min_size=1, max_size=40))
 @settings(deadline=None)
-def test_packs_hold_every_sample_once_and_in_order(lengths):
-    samples = [Sample(np.full(n, i + 1, np.uint16), np.ones(n, np.float32)) for i, n in enumerate(lengths)]
+def test_packs_hold_every_sample_once_and_in_order(shapes):
+    samples = []
+    for i, parts in enumerate(shapes):
+        ids = np.full(sum(parts), i + 1, np.uint16)
+        samples.append(Sample(ids, np.ones(len(ids), np.float32), tuple(parts)))
     packs = list(pack(samples, 20))
-    assert all(len(p.ids) == len(p.weights) == 20 == sum(p.documents) for p in packs)
-    documents = [part for p in packs for part in np.split(p.ids, np.cumsum(p.documents)[:-1])]
+    assert all(len(p.ids) == len(p.weights) == 20 == sum(map(sum, p.documents)) for p in packs)
+    documents = [d for p in packs for d in np.split(p.ids, np.cumsum([sum(d) for d in p.documents])[:-1])]
     kept = [part for part in documents if part[0] != 0]
-    assert [(int(part[0]), len(part)) for part in kept] == [(i + 1, min(n, 20)) for i, n in enumerate(lengths)]
+    assert [(int(part[0]), len(part)) for part in kept] == [(i + 1, min(sum(n), 20)) for i, n in enumerate(shapes)]
     for p in packs:
-        starts = np.cumsum((0, *p.documents[:-1]))
-        assert all(p.weights[start] == 0 for start in starts), "no document predicts the first token of the next"
+        start = 0
+        for trunk, *branches in p.documents:
+            assert p.weights[start] == 0, "no document predicts the first token of the next"
+            expected = [*range(start, start + trunk - 1)]
+            at = start + trunk
+            for length in branches:
+                expected += [start + trunk - 1, *range(at, at + length - 1)]
+                at += length
+            assert p.previous[start + 1 : at].tolist() == expected
+            start = at

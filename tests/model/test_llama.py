@@ -65,9 +65,19 @@ def test_a_token_does_not_see_the_future(model):
 @torch.no_grad()
 def test_packed_documents_do_not_see_each_other(model):
     tokens = tokens_of(1, 30)
-    packed, _ = model(tokens, documents=[11, 1, 18])
+    packed, _ = model(tokens, documents=[(11,), (1,), (18,)])
     apart = torch.cat([model(part)[0] for part in tokens.split([11, 1, 18], dim=1)], 1)
     torch.testing.assert_close(packed, apart, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_branches_go_on_from_their_trunk_alone(model):
+    tokens = tokens_of(1, 30)
+    packed, _ = model(tokens, documents=[(7, 3, 1, 4), (9, 6)])
+    first, second = tokens.split([15, 15], dim=1)
+    trunk, *branches = first.split([7, 3, 1, 4], dim=1)
+    expected = [model(trunk)[0], *(model(torch.cat([trunk, b], 1))[0][:, 7:] for b in branches), model(second)[0]]
+    torch.testing.assert_close(packed, torch.cat(expected, 1), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ TINY = TrainConfig.model_validate(
     {
         "name": "tiny",
         "model": {"dim": 32, "num_layers": 2, "num_heads": 2, "num_kv_heads": 1, "hidden_dim": 64, "context": 256},
-        "data": {"max_prompt": 96, "max_ir": 64, "pack_tokens": 256, "ir_share": 0.5, "sharpness": 2.0},
+        "data": {"max_prompt": 96, "max_ir": 64, "pack_tokens": 256, "ir_share": 0.5, "sharpness": 2.0, "answers": 3},
         "optim": {"steps": 6, "packs_per_step": 2, "learning_rate": 3e-3, "warmup_steps": 2},
         "run": {"precision": "float32", "checkpoint_every": 2, "log_every": 1, "validate_every": 100},
     }
@@ -106,16 +106,21 @@ def test_an_epoch_holds_every_better_function_and_as_many_others(dataset):
 
 def test_the_loss_is_the_weighted_cross_entropy_of_the_targets(stream, dataset):
     model = build_model(TINY, load_tokenizer(dataset / "tokenizer.json"))
-    pack = next(stream.packs(3))
-    total = 0.0
-    for ids, weights in zip(
-        *(np.split(a, np.cumsum(pack.documents)[:-1]) for a in (pack.ids, pack.weights)), strict=True
-    ):
-        tokens = torch.from_numpy(ids.astype(np.int64))
-        if len(ids) > 1:
-            logits, _ = model(tokens[None, :-1])
-            each = F.cross_entropy(logits[0], tokens[1:], reduction="none")
-            total += (each * torch.from_numpy(weights[1:])).sum().item()
+    pack = next(p for p in stream.packs() if any(len(parts) > 2 for parts in p.documents))
+    total, start = 0.0, 0
+    for trunk, *branches in pack.documents:
+        ids, weights = (torch.from_numpy(a.astype(t)) for a, t in ((pack.ids, np.int64), (pack.weights, np.float32)))
+        at = start + trunk
+        for length in branches or [0]:  # each branch by itself, behind the trunk; the trunk's own targets once
+            places = [*range(start, start + trunk), *range(at, at + length)]
+            logits, _ = model(ids[places][None, :-1])
+            each = F.cross_entropy(logits[0], ids[places][1:], reduction="none")
+            counted = weights[places][1:].clone()
+            if at > start + trunk:
+                counted[: trunk - 1] = 0
+            total += (each * counted).sum().item()
+            at += length
+        start = at
     loss = pack_loss(model, pack, torch.device("cpu")).item()
     assert loss == pytest.approx(total, rel=1e-4)
 

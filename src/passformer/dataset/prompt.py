@@ -16,7 +16,11 @@ from passformer.llvm.passlist import PassList
 IR, OZ_IR, ANSWER, END = "<ir>", "<oz>", "<answer>", "<end>"
 """Tokens of their own: what follows is unoptimised IR, IR after -Oz, the answer; nothing."""
 
-_ANSWER = re.compile(r"Run passes ((?:-[\w-]+ ?)*) to reduce instruction count from (\d+) to (\d+):\n\n", re.ASCII)
+BEGIN = "Run passes"
+"""What opens every answer; the list follows."""
+AFTER_LIST = " to reduce instruction count from "
+"""What follows the list; the counts come next."""
+_ANSWER = re.compile(rf"{BEGIN} ((?:-[\w-]+ ?)*){AFTER_LIST}(\d+) to (\d+):\n\n", re.ASCII)
 
 
 class Form(StrEnum):
@@ -43,7 +47,7 @@ class Answer:
 
     def head(self) -> str:
         """All but the IR."""
-        return f"Run passes {self.pass_list} to reduce instruction count from {self.before} to {self.after}:\n\n"
+        return f"{BEGIN} {self.pass_list}{AFTER_LIST}{self.before} to {self.after}:\n\n"
 
 
 def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:

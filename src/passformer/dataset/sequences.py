@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from passformer.dataset.prompt import ANSWER, END, IR, OZ_IR, Answer, Form
+from passformer.dataset.prompt import ANSWER, BEGIN, END, IR, OZ_IR, Answer, Form
 from passformer.dataset.tokens import Ids, TokenRow
 from passformer.llvm.passlist import OZ, PassList
 
@@ -22,17 +22,32 @@ class Layout:
     """Tokens of a prompt; a longer one is cut at its end (in form `both` the unoptimised IR goes first)."""
     max_ir: int
     """Tokens of the optimised IR in an answer; a longer one is cut, and has no end mark."""
+    count_weight: float = 1.0
+    """Loss weight of a token between the list and the optimised IR: mostly the counts."""
     ir_weight: float = 1.0
     """Loss weight of a token of the optimised IR; 0 leaves the IR away (the paper's ablation, section V-B)."""
 
 
 @dataclass(frozen=True, slots=True)
+class Labelled:
+    """A pass list as part of an answer to one prompt."""
+
+    pass_list: PassList
+    count: int
+    """Instructions after it."""
+    weight: float
+    """Share of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """One prompt with its answer."""
+    """One prompt with its answers: a trunk that all share, and a branch for each."""
 
     ids: Ids
     weights: Weights
     """Of each token as a target: 0 in the prompt."""
+    parts: tuple[int, ...]
+    """Lengths of the trunk and of each branch; they sum to T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +58,10 @@ class Pack:
     """(T,)"""
     weights: Weights
     """(T,)"""
-    documents: tuple[int, ...]
-    """Lengths; they sum to T."""
+    previous: npt.NDArray[np.int32]
+    """(T,) where the token is that this one follows; a branch follows the trunk."""
+    documents: tuple[tuple[int, ...], ...]
+    """The parts of each; they sum to T."""
 
 
 class Writer:
@@ -70,38 +87,51 @@ class Writer:
         shown = len(unoptimised) + 1 + (len(after_oz) + 1 if form is Form.BOTH else 0)
         return shown > self.layout.max_prompt - 1
 
-    def sample(self, form: Form, row: TokenRow, pass_list: PassList, count: int, with_ir: bool) -> Sample:
-        """The sample of a row and one of its lists; the IR can be shown only for the label."""
-        prompt = self.prompt(form, row.unoptimised, row.after_oz)
-        head = self.encode(Answer(pass_list, row.before, count, "").head())
-        ir = row.optimised if with_ir and self.layout.ir_weight > 0 else row.optimised[:0]
-        end = self._end if len(ir) <= self.layout.max_ir else self._end[:0]
-        ids = np.concatenate([prompt, head, ir[: self.layout.max_ir], end])
-        weights = np.ones(len(ids), dtype=np.float32)
-        weights[: len(prompt)] = 0
-        weights[len(prompt) + len(head) :] = self.layout.ir_weight if len(ir) else 1.0
-        return Sample(ids, weights)
+    def sample(self, form: Form, row: TokenRow, answers: Sequence[Labelled], with_ir: bool) -> Sample:
+        """The sample of a row; with the IR, the first answer is the label, whose IR it is."""
+        begin = self.encode(BEGIN)
+        trunk = np.concatenate([self.prompt(form, row.unoptimised, row.after_oz), begin])
+        ids, weights, parts = [trunk], [np.zeros(len(trunk), np.float32)], [len(trunk)]
+        weights[0][-len(begin) :] = 1
+        for number, answer in enumerate(answers):
+            head = self.encode(Answer(answer.pass_list, row.before, answer.count, "").head())[len(begin) :]
+            ir = row.optimised if with_ir and number == 0 and self.layout.ir_weight > 0 else row.optimised[:0]
+            tail = np.concatenate([ir[: self.layout.max_ir], self._end if len(ir) <= self.layout.max_ir else ir[:0]])
+            num_list = len(answer.pass_list) + 1  # with the token that ends the list
+            ids += [head, tail]
+            weights += [
+                np.full(num_list, answer.weight, np.float32),
+                np.full(len(head) - num_list, answer.weight * self.layout.count_weight, np.float32),
+                np.full(len(tail), self.layout.ir_weight if len(ir) else answer.weight, np.float32),
+            ]
+            parts.append(len(head) + len(tail))
+        return Sample(np.concatenate(ids), np.concatenate(weights), tuple(parts))
 
     def encode(self, text: str) -> Ids:
         """Ids of a text."""
         return np.array(self.tokenizer.encode(text).ids, dtype=np.uint16)
 
 
-def draw_label(row: TokenRow, rng: np.random.Generator, sharpness: float) -> tuple[PassList, int]:
-    """A list for this row and its count: each that beats -Oz with a chance in proportion to (gain / best)^sharpness.
+def draw_answers(row: TokenRow, rng: np.random.Generator, sharpness: float, number: int) -> list[Labelled]:
+    """Lists for this row: `number` draws of those that beat -Oz, each with a chance that falls with what it saves.
 
-    Several lists often save nearly the same. A model that is shown all of them learns which are good here, which is
-    what budgets beyond one list need; with infinite sharpness it is shown the label alone.
+    The chance is in proportion to (gain / best gain)^sharpness; a list that was drawn several times has so much more
+    weight. Several lists often save nearly the same. A model that is shown all of them learns which are good here,
+    which is what budgets beyond one list need; with infinite sharpness it is shown the label alone. The label comes
+    first where it was drawn.
     """
     if not row.better:
-        return OZ, row.oz_count
+        return [Labelled(OZ, row.oz_count, 1.0)]
     if np.isinf(sharpness):
-        text, count = row.better[0]
-        return PassList.parse(text), count
-    gains = np.array([row.oz_count - count for _, count in row.better], dtype=np.float64)
-    chances = (gains / gains.max()) ** sharpness
-    text, count = row.better[rng.choice(len(gains), p=chances / chances.sum())]
-    return PassList.parse(text), count
+        drawn = np.array([number])
+    else:
+        gains = np.array([row.oz_count - count for _, count in row.better], dtype=np.float64)
+        chances = (gains / gains.max()) ** sharpness
+        drawn = rng.multinomial(number, chances / chances.sum())
+    return [
+        Labelled(PassList.parse(row.better[i][0]), row.better[i][1], float(drawn[i]) / number)
+        for i in np.flatnonzero(drawn)
+    ]
 
 
 def pack(samples: Iterable[Sample], length: int) -> Iterator[Pack]:
@@ -122,12 +152,21 @@ def pack(samples: Iterable[Sample], length: int) -> Iterator[Pack]:
 def _packed(samples: Sequence[Sample], length: int) -> Pack:
     ids = np.zeros(length, dtype=np.uint16)
     weights = np.zeros(length, dtype=np.float32)
+    previous = np.arange(-1, length - 1, dtype=np.int32)
     documents = []
     at = 0
     for sample in samples:
-        size = min(len(sample.ids), length)
+        parts = _cut(sample.parts, length)
+        size = sum(parts)
         ids[at : at + size], weights[at : at + size] = sample.ids[:size], sample.weights[:size]
         weights[at] = 0  # nothing comes before it that could predict it
-        documents.append(size)
+        previous[at + np.cumsum(parts[:-1], dtype=np.int64)] = at + parts[0] - 1
+        documents.append(parts)
         at += size
-    return Pack(ids, weights, (*documents, *([length - at] if at < length else [])))
+    return Pack(ids, weights, previous, (*documents, *([(length - at,)] if at < length else [])))
+
+
+def _cut(parts: tuple[int, ...], length: int) -> tuple[int, ...]:
+    """The first `length` tokens of a sample."""
+    ends = np.minimum(np.cumsum(parts), length)
+    return tuple(int(size) for size in np.diff(ends, prepend=0) if size)

@@ -4,11 +4,9 @@ from collections.abc import Collection
 
 from tokenizers import Tokenizer
 
+from passformer.dataset.prompt import AFTER_LIST, BEGIN
 from passformer.dataset.tokenizer import pass_token
 from passformer.model.decoding import Grammar
-
-_BEFORE = "Run passes"
-_AFTER = " to reduce instruction count from "
 
 
 def grammar_of(tokenizer: Tokenizer, passes: Collection[str], metas: Collection[str]) -> Grammar:
@@ -20,9 +18,9 @@ def grammar_of(tokenizer: Tokenizer, passes: Collection[str], metas: Collection[
             raise ValueError(f"the tokenizer has no token for -{name}: it was made for another catalog")
         ids[token] = name
     once = frozenset(token for token, name in ids.items() if name in metas)
-    return Grammar(tuple(tokenizer.encode(_BEFORE).ids), ids, once, tokenizer.encode(_AFTER).ids[0])
+    return Grammar(tuple(tokenizer.encode(BEGIN).ids), ids, once, tokenizer.encode(AFTER_LIST).ids[0])
 
 
 def after_list(tokenizer: Tokenizer) -> list[int]:
     """The tokens between a pass list and the first count; the first of them is the grammar's `stop`."""
-    return list(tokenizer.encode(_AFTER).ids)
+    return list(tokenizer.encode(AFTER_LIST).ids)

@@ -6,6 +6,7 @@ values, E = D / H, V vocabulary. Names and layout of the weights are those of Hu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,18 @@ class LlamaConfig:
 
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values of each layer, (B, K, S, E)."""
+Document = Sequence[int]
+"""Lengths of a trunk and of branches behind it: a branch goes on from the trunk, and sees no other branch."""
+
+
+class Span(NamedTuple):
+    """Where a document lies in a packed sequence."""
+
+    start: int
+    trunk_end: int
+    end: int
+    mask: Tensor | None
+    """What branches see, (branch tokens, all tokens of the document); None where there are none."""
 
 
 class RMSNorm(nn.Module):
@@ -97,23 +110,19 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.dim, config.dim, bias=False)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, documents: Sequence[int] | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, spans: Sequence[Span] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(B, T, D) -> (B, T, D), and the cache with these tokens in it.
-
-        `documents` are lengths that sum to T: tokens see those of their own document only.
-        """
+        """(B, T, D) -> (B, T, D), and the cache with these tokens in it; in a pack, `spans` cover all T tokens."""
         heads = (*x.shape[:2], -1, self.config.head_dim)
         q = rotate(self.q_proj(x).view(heads).transpose(1, 2), cos, sin)
         k = rotate(self.k_proj(x).view(heads).transpose(1, 2), cos, sin)
         v = self.v_proj(x).view(heads).transpose(1, 2)
         if cache is not None:
             k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
-        if documents is None:
+        if spans is None:
             out = attend(q, k, v)
         else:  # each by itself: a mask over the whole pack would compute what it hides
-            parts = zip(*(tensor.split(list(documents), dim=2) for tensor in (q, k, v)), strict=True)
-            out = torch.cat([attend(*part) for part in parts], dim=2)
+            out = torch.cat([part for span in spans for part in _attend_span(q, k, v, span)], dim=2)
         return self.o_proj(out.transpose(1, 2).flatten(2)), (k, v)
 
 
@@ -125,6 +134,32 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
     mask = torch.ones(num_new, num_all, dtype=torch.bool, device=q.device).tril(num_all - num_new)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=grouped)
+
+
+def _attend_span(q: Tensor, k: Tensor, v: Tensor, span: Span) -> Iterator[Tensor]:
+    """The trunk of a document, then all its branches."""
+    start, trunk_end, end, mask = span
+    yield attend(q[:, :, start:trunk_end], k[:, :, start:trunk_end], v[:, :, start:trunk_end])
+    if mask is not None:
+        document = k[:, :, start:end], v[:, :, start:end]
+        grouped = q.shape[1] != k.shape[1]
+        yield F.scaled_dot_product_attention(q[:, :, trunk_end:end], *document, attn_mask=mask, enable_gqa=grouped)
+
+
+def spans_of(documents: Sequence[Document], device: torch.device) -> tuple[list[Span], Tensor]:
+    """Where the documents of a pack lie, and the position (T,) of each token in its document."""
+    spans, positions, start = [], [], 0
+    for trunk, *branches in documents:
+        total = sum(branches)
+        mask = None
+        if branches:
+            blocks = [torch.ones(length, length, dtype=torch.bool, device=device).tril() for length in branches]
+            seen = torch.ones(total, trunk, dtype=torch.bool, device=device)
+            mask = torch.cat([seen, torch.block_diag(*blocks).bool()], dim=1)  # type: ignore[no-untyped-call]
+        spans.append(Span(start, start + trunk, start + trunk + total, mask))
+        positions += [torch.arange(trunk), *(torch.arange(trunk, trunk + length) for length in branches)]
+        start += trunk + total
+    return spans, torch.cat(positions).to(device)
 
 
 class FeedForward(nn.Module):
@@ -153,10 +188,10 @@ class Layer(nn.Module):
         self.mlp = FeedForward(config)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, documents: Sequence[int] | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, spans: Sequence[Span] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(B, T, D) -> (B, T, D), and this layer's cache."""
-        attended, cache = self.self_attn(self.input_layernorm(x), cos, sin, cache, documents)
+        attended, cache = self.self_attn(self.input_layernorm(x), cos, sin, cache, spans)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), cache
 
@@ -197,13 +232,13 @@ class Llama(nn.Module):
         self,
         tokens: Tensor,
         cache: Cache | None = None,
-        documents: Sequence[int] | None = None,
+        documents: Sequence[Document] | None = None,
         at: Tensor | None = None,
     ) -> tuple[Tensor, Cache]:
         """(B, T) -> logits (B, T, V), and the cache for what follows.
 
-        `documents` (lengths of what is packed into the one sequence) restarts positions and keeps documents apart; `at`
-        (N,) gives logits (B, N, V) of these positions only, since the output layer is much of a small model's work.
+        `documents` (what is packed into the one sequence) restarts positions and keeps documents and branches apart;
+        `at` (N,) gives logits (B, N, V) of these positions only: the output layer is much of a small model's work.
         """
         hidden, cache = self.hidden(tokens, cache, documents)
         if at is not None:
@@ -211,19 +246,20 @@ class Llama(nn.Module):
         return self.lm_head(hidden), cache
 
     def hidden(
-        self, tokens: Tensor, cache: Cache | None = None, documents: Sequence[int] | None = None
+        self, tokens: Tensor, cache: Cache | None = None, documents: Sequence[Document] | None = None
     ) -> tuple[Tensor, Cache]:
         """(B, T) -> what the output layer sees (B, T, D), and the cache."""
         start = cache[0][0].shape[2] if cache else 0
         positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        spans = None
         if documents is not None:
-            positions = torch.cat([torch.arange(length, device=tokens.device) for length in documents])
+            spans, positions = spans_of(documents, tokens.device)
         cos, sin = rotary(positions, self.config.head_dim, self.config.rope_base)
         x = self.model.embed_tokens(tokens)
         cos, sin = cos.to(x.dtype), sin.to(x.dtype)
         new: Cache = []
         for i, layer in enumerate(self.model.layers):
-            x, after = layer(x, cos, sin, cache[i] if cache else None, documents)
+            x, after = layer(x, cos, sin, cache[i] if cache else None, spans)
             new.append(after)
         return self.model.norm(x), new
 

@@ -83,7 +83,7 @@ def open_package(folder: Path, num_threads: int = 1) -> Package:
         model = OnnxModel(folder / "model.onnx", num_threads)
     except Exception as error:  # each library raises its own
         raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
-    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0, 0.0)), grammar)
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar)
 
 
 def read_facts(folder: Path) -> Facts:

@@ -50,7 +50,11 @@ class DataSection(Section):
     pack_tokens: int = 2048
     """Length that samples are packed to."""
     sharpness: Annotated[float, Field(gt=0)] = math.inf
-    """How strictly samples show a function's best list (see `draw_label`); infinite: always."""
+    """How strictly samples show a function's best list (see `draw_answers`); infinite: always."""
+    answers: Annotated[int, Field(ge=1)] = 1
+    """Lists drawn for each sample; they share its prompt, so that more of them cost little."""
+    count_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Loss weight of the tokens between list and IR: mostly the counts."""
     negatives: Annotated[float, Field(ge=0)] = 1.0
     """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
     gain_power: Annotated[float, Field(ge=0)] = 0.0

@@ -102,10 +102,11 @@ def pack_loss(model: Llama, pack: Pack, device: torch.device) -> torch.Tensor:
     """Sum over targets of weight times cross-entropy, in float32."""
     ids = torch.from_numpy(pack.ids.astype("int64")).to(device)
     weights = torch.from_numpy(pack.weights).to(device)
-    at = torch.nonzero(weights[1:] > 0).flatten()  # the output layer runs only where there is a target
+    targets = torch.nonzero(weights > 0).flatten()
+    at = torch.from_numpy(pack.previous).to(device)[targets]  # the output layer runs only where there is a target
     logits, _ = model(ids.unsqueeze(0), documents=pack.documents, at=at)
-    losses = F.cross_entropy(logits[0].float(), ids[1:][at], reduction="none")
-    return (losses * weights[1:][at]).sum()
+    losses = F.cross_entropy(logits[0].float(), ids[targets], reduction="none")
+    return (losses * weights[targets]).sum()
 
 
 class _Trainer:
@@ -157,7 +158,7 @@ class _Trainer:
     def _step(self, packs: list[Pack]) -> None:
         started = time.perf_counter()
         self.model.train()
-        (total,) = summed([float(sum(pack.weights[1:].sum() for pack in packs))], self.world)
+        (total,) = summed([float(sum(pack.weights.sum() for pack in packs))], self.world)
         lr = learning_rate(self.config.optim, self.position.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr

@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import Form
-from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_label, pack
+from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, pack
 from passformer.dataset.tokens import TokenRow
 from passformer.train.config import DataSection
 
@@ -21,7 +21,7 @@ class PackStream:
         rows = sorted(rows, key=lambda row: row.function_id)[:kept]  # ids are hashes: this is a random share
         self._better = [row for row in rows if row.better]
         self._others = [row for row in rows if not row.better]
-        layout = Layout(data.max_prompt, data.max_ir, data.ir_weight)
+        layout = Layout(data.max_prompt, data.max_ir, data.count_weight, data.ir_weight)
         self._writer = Writer(tokenizer, layout)
         self._data = data
         self._seed = seed
@@ -44,13 +44,13 @@ class PackStream:
             yield self.sample(chosen[i], rng)
 
     def sample(self, row: TokenRow, rng: np.random.Generator) -> Sample:
-        """One sample of a row; the label is drawn."""
-        pass_list, count = draw_label(row, rng, self._data.sharpness)
-        is_label = not row.better or str(pass_list) == row.better[0][0]
+        """One sample of a row; the answers are drawn."""
+        answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
+        has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
         form = Form.PAPER if rng.random() < self._data.paper_share else Form.BOTH
-        sample = self._writer.sample(form, row, pass_list, count, is_label and rng.random() < self._data.ir_share)
+        sample = self._writer.sample(form, row, answers, has_label and rng.random() < self._data.ir_share)
         if self._data.gain_power:
-            scale = (1 + row.oz_count - count) ** self._data.gain_power
+            scale = (1 + row.oz_count - min(answer.count for answer in answers)) ** self._data.gain_power
             sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))
         return sample
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from passformer.corpus.store import Corpus, Function
 from passformer.dataset.examples import normal_forms
-from passformer.dataset.prompt import END, Answer, Form, parse_answer
+from passformer.dataset.prompt import BEGIN, END, Answer, Form, parse_answer
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokens import TokenRow, read_tokens
 from passformer.llvm.catalog import searched_passes
@@ -93,7 +93,7 @@ class Validator:
     def _answer(self, pass_list: PassList, rest: Sequence[int]) -> tuple[Answer | None, str]:
         """(the answer where it is one, its text)."""
         stop = after_list(self._tokenizer)[:1]
-        text = f"Run passes {pass_list}{self._tokenizer.decode([*stop, *rest], skip_special_tokens=False)}"
+        text = f"{BEGIN} {pass_list}{self._tokenizer.decode([*stop, *rest], skip_special_tokens=False)}"
         try:
             return parse_answer(text), text
         except InputError:
