@@ -1,8 +1,8 @@
 """What the real tuning runs found: improvement per source and split, the gold standard, what 95 % of it costs, labels.
 
 Usage: python benchmarks/tuning_results.py CORPUS [--default default] [--gold gold] [--paper CORPUS]
-Writes docs/results/autotune.json. `--gold` is a run that searched on each function of the test split; `--paper` a
-corpus of protocol `paper` with a run called `default`.
+Writes docs/results/corpus.json (the paper's Tables I and II) and docs/results/autotune.json. `--gold` is a run that
+searched on each function of the test split; `--paper` a corpus of protocol `paper` with a run called `default`.
 """
 
 import argparse
@@ -16,7 +16,9 @@ import numpy as np
 from passformer.autotune.labels import write_labels
 from passformer.autotune.tunings import Best, best_of, read_tunings
 from passformer.bench.provenance import provenance
+from passformer.corpus.stats import corpus_stats
 from passformer.corpus.store import Corpus, read_table
+from passformer.llvm.sandbox import Pool
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SHARE = 0.95
@@ -91,6 +93,10 @@ def main() -> None:
     parser.add_argument("--verified", type=Path)
     arguments = parser.parse_args()
     corpus = Corpus(arguments.corpus)
+    with Pool() as pool:
+        stats = corpus_stats(corpus, pool)
+    stats.pop("specs")  # folders of this machine
+    (RESULTS / "corpus.json").write_text(json.dumps({**stats, **provenance()}, indent=1) + "\n")
     tuned, gold = (corpus.folder / "tunings" / name for name in (arguments.default, arguments.gold))
     gold_best = best_of(read_tunings([gold]))
     result: dict[str, Any] = {

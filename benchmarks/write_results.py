@@ -1,93 +1,280 @@
 """Write docs/results/README.md, and the block of results in README.md, from the JSON files in docs/results.
 
 Usage: python benchmarks/write_results.py
+A section whose file is not there yet is left out.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from passformer.corpus.stats import to_markdown
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "results"
 BEGIN = "<!-- results: written by `python benchmarks/write_results.py` from docs/results -->"
 END = "<!-- end of results -->"
+Data = dict[str, Any]
 
 
-def read(name: str) -> dict[str, Any]:
-    """One result file."""
-    data: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return data
+def read(name: str) -> Data | None:
+    """One result file, if it is there."""
+    file = RESULTS / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else None
 
 
-def where(data: dict[str, Any]) -> str:
+def where(data: Data) -> str:
     """LLVM version, machine and commit of a result."""
     return f"LLVM {data['llvm']}, {data['machine']}, commit {data['commit']}"
 
 
+def table(heads: list[str], rows: list[list[str]], left: int = 1) -> list[str]:
+    """A Markdown table whose first `left` columns are text and whose others are figures."""
+    rule = "|" + "---|" * left + "---:|" * (len(heads) - left)
+    return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
+
+
 def summary() -> list[str]:
     """The lines that the README quotes."""
-    files, bench, equality = read("optimize-files"), read("bench-compile"), read("oz-equality")
-    text, instructions = files["text"], files["instructions"]
-    return [
-        f"- {text['files']} real files at a budget of {files['budget']}: {text['improvement']:.1f} % fewer bytes of code and "
-        f"read-only data than `clang -Oz` in total (objective `text`), {instructions['improvement']:.1f} % fewer "
-        f"instructions (objective `instructions`); {text['larger'] + instructions['larger']} files larger.",
-        f"- {bench['in_process_per_second']:.0f} evaluations a second on one core, {bench['ratio']:.1f} times as many as by "
-        "spawning `opt`.",
-        f"- Our `-Oz` is the real one: {equality['equal']} of {equality['files']} real files have the instruction count of "
-        "`clang -Oz`.",
+    lines = []
+    if files := read("optimize-files"):
+        text, instructions = files["text"], files["instructions"]
+        lines.append(
+            f"- {text['files']} real files at a budget of {files['budget']}: {text['improvement']:.1f} % fewer bytes of code and "
+            f"read-only data than `clang -Oz` in total (objective `text`), {instructions['improvement']:.1f} % fewer "
+            f"instructions (objective `instructions`); {text['larger'] + instructions['larger']} files larger."
+        )
+    if tuned := read("autotune"):
+        everything, gold = tuned["default"], tuned["gold"]
+        lines.append(
+            f"- The autotuner found {everything['by_source']['all']['improvement']:.1f} % fewer instructions than `clang -Oz` on "
+            f"{everything['functions']:,} functions, and {gold['by_source']['all']['improvement']:.1f} % on the "
+            f"{gold['by_source']['all']['functions']:,} test functions that it searched one by one."
+        )
+    if verified := read("verify"):
+        lines.append(
+            f"- Every pass list that ships was run: {verified['runs']:,} runs of {verified['programs']:,} programs, "
+            f"{verified['miscompiles']} of which behaved otherwise."
+        )
+    if bench := read("bench-compile"):
+        lines.append(
+            f"- {bench['in_process_per_second']:.0f} evaluations a second on one core, {bench['ratio']:.1f} times as many as by "
+            "spawning `opt`."
+        )
+    if equality := read("oz-equality"):
+        lines.append(
+            f"- Our `-Oz` is the real one: {equality['equal']} of {equality['files']} real files have the instruction count of "
+            "`clang -Oz`."
+        )
+    return lines
+
+
+def files_section(files: Data) -> list[str]:
+    rows = [
+        [
+            objective,
+            f"{row['files']}",
+            f"{row['baseline']:,}",
+            f"{row['result']:,}",
+            f"{row['improvement']:.2f} %",
+            f"{row['median_improvement']:.2f} %",
+            f"{row['improved']}",
+            f"{row['larger']}",
+            f"{row['median_seconds']:.2f}",
+        ]
+        for objective, row in ((objective, files[objective]) for objective in ("instructions", "text"))
     ]
+    heads = [
+        "objective",
+        "files",
+        "`clang -Oz`",
+        "passformer",
+        "saved",
+        "median of files",
+        "improved",
+        "larger",
+        "seconds",
+    ]
+    return [
+        f"`benchmarks/optimize_files.py`, budget {files['budget']}, method `{files['method']}`; {where(files)}",
+        "",
+        *table(heads, rows),
+    ]
+
+
+def corpus_section(stats: Data) -> list[str]:
+    return [f"`benchmarks/tuning_results.py`, from `passformer corpus stats`; {where(stats)}", "", to_markdown(stats)]
+
+
+def autotune_section(tuned: Data) -> list[str]:
+    default, gold, cost, labels = (tuned[name] for name in ("default", "gold", "cost", "labels"))
+    settings = default["settings"]
+    lines = [
+        f"`benchmarks/tuning_results.py`; {where(tuned)}",
+        "",
+        f"Run `default` (train and validation): a search of {settings['search_budget']:,} lists on each of "
+        f"{settings['sample']:,} functions, then {settings['budget']} lists on each of {default['functions']:,} functions; "
+        f"{default['compilations']:,} compilations, {default['cpu_seconds'] / 3600:.1f} CPU-hours, {default['crashes']:,} lists "
+        f"that LLVM did not survive. Run `gold` (test): a search of {gold['settings']['search_budget']:,} lists and the "
+        f"{gold['settings']['budget']} of the broadcast on each function; {gold['compilations']:,} compilations in "
+        f"{gold['seconds'] / 3600:.1f} hours, {gold['compilations_per_second']:,.0f} a second on this machine.",
+        "",
+        "Improvement of the best list known, per source:",
+        "",
+    ]
+    runs = {"`clang -Oz`, train and validation": default, "`clang -Oz`, test (gold)": gold}
+    if "paper" in tuned:
+        runs["protocol `paper`, sample"] = tuned["paper"]
+    sources = sorted({name for run in runs.values() for name in run["by_source"]} - {"all"})
+    rows = []
+    for name in (*sources, "all"):
+        cells = [run["by_source"].get(name) for run in runs.values()]
+        rows.append([name, *(f"{c['improvement']:.2f} % of {c['functions']:,} functions" if c else "" for c in cells)])
+    lines += table(["source", *runs], rows)
+    shown = [p for p in cost["points"] if p["search"] in (0, 50, 100, 200, 400, 800, 1500)]
+    lines += [
+        "",
+        f"What a share of the gold gain costs, mean of {cost['functions']:,} test functions: the broadcast, then a search cut "
+        "short.",
+        "",
+        *table(
+            ["lists searched", "share of the gold gain", "CPU-seconds a function"],
+            [[f"{p['search']:,}", f"{100 * p['share']:.1f} %", f"{p['cpu_seconds']:.3f}"] for p in shown],
+        ),
+        "",
+    ]
+    if enough := cost["enough"]:
+        lines.append(
+            f"{100 * enough['share']:.1f} % are reached with {enough['cpu_seconds']:.2f} CPU-seconds a function."
+        )
+    lines += [
+        "",
+        f"Labels: {labels['functions']:,} functions, {labels['improved']:,} with a list that beats -Oz. Entropy of the labels of "
+        f"these: {labels['entropy_before']:.2f} bits if drawn from the lists that reach the best count, "
+        f"{labels['entropy_after']:.2f} bits canonical; {labels['distinct_before']:,} and {labels['distinct_after']:,} distinct.",
+    ]
+    return lines
+
+
+def curves_section(curves: Data) -> list[str]:
+    seconds = ", ".join(f"{way}: {value:.2f}" for way, value in curves["mean_cpu_seconds"].items())
+    return [
+        f"`benchmarks/search_curves.py`, {curves['functions']} test functions, {curves['budget']:,} lists each, seed "
+        f"{curves['seed']}; {where(curves)}",
+        "",
+        "![Improvement against compilations and CPU-seconds](search-curves.png)",
+        "",
+        f"CPU-seconds a function: {seconds}.",
+    ]
+
+
+def linear_section(cost: Data) -> list[str]:
+    rows = [
+        [
+            f"{r['functions']:,}",
+            f"{r['compilations']:,}",
+            f"{r['cpu_seconds']:.1f}",
+            f"{1000 * r['cpu_seconds'] / r['functions']:.1f}",
+        ]
+        for r in cost["rows"]
+    ]
+    return [
+        f"`benchmarks/linear_cost.py`, seed {cost['seed']}; {where(cost)}",
+        "",
+        *table(["functions", "compilations", "CPU-seconds", "CPU-milliseconds a function"], rows),
+        "",
+        "![Cost of tuning against the number of functions](linear-cost.png)",
+    ]
+
+
+def verify_section(verified: Data) -> list[str]:
+    sources = ", ".join(f"{count:,} {name}" for name, count in verified["by_source"].items())
+    return [
+        f"`benchmarks/verify_results.py`, from `passformer verify`; {where(verified)}",
+        "",
+        *table(
+            ["what", "lists", "programs", "runs", "different", "LLVM failed", "rejected lists"],
+            [
+                [
+                    name,
+                    f"{run['lists']:,}",
+                    f"{run['programs']:,}",
+                    f"{run['runs']:,}",
+                    f"{run['miscompiles']:,}",
+                    f"{run['failures']:,}",
+                    ", ".join(f"`{p}`" for p in run["rejected"]) or "none",
+                ]
+                for name, run in verified["records"].items()
+            ],
+        ),
+        "",
+        f"Programs: {sources}. {verified['left_out']:,} candidates were left out:",
+        "",
+        *table(["reason", "programs"], [[reason, f"{count:,}"] for reason, count in verified["reasons"].items()]),
+    ]
+
+
+def bench_section(bench: Data) -> list[str]:
+    rows = [
+        ["in process, table of results by IR state", f"{bench['in_process_per_second']:.0f}", f"{bench['ratio']:.1f}"],
+        ["in process, each list whole", f"{bench['whole_per_second']:.0f}", f"{bench['ratio_whole']:.1f}"],
+        ["spawned opt", f"{bench['subprocess_per_second']:.0f}", "1"],
+    ]
+    return [
+        f"`passformer bench compile`: {bench['functions']} functions, {bench['lists']} lists; {where(bench)}",
+        "",
+        *table(["how", "evaluations/s", "times spawned opt"], rows),
+        "",
+        f"Counts that differ between table and whole runs: {bench['different_counts']} of {bench['evaluations']:,}.",
+    ]
+
+
+def equality_section(equality: Data) -> list[str]:
+    return [
+        f"`benchmarks/oz_equality.py`; {where(equality)}",
+        "",
+        f"{equality['equal']} of {equality['files']} files have the same number of instructions.",
+    ]
+
+
+def stress_section(stress: Data) -> list[str]:
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(stress["failures"].items()))
+    return [
+        f"`benchmarks/sandbox_stress.py`; {where(stress)}; each failure in `sandbox-stress.csv`",
+        "",
+        f"{stress['evaluations']:,} lists of {stress['passes']} passes over {stress['functions']} functions, twice: the parent "
+        f"lived; {kinds}; of {stress['survivors']:,} survivors {stress['same_count_again']:,} had the same count in the second "
+        f"run, and {stress['same_failure_kind_again']:,} failures were the same.",
+    ]
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
+    "optimize-files": ("Whole files, `passformer optimize`", files_section),
+    "corpus": ("The corpus", corpus_section),
+    "autotune": ("The autotuner", autotune_section),
+    "search-curves": ("Searches compared", curves_section),
+    "linear-cost": ("Cost of tuning", linear_section),
+    "verify": ("Differential testing", verify_section),
+    "bench-compile": ("In process against spawned opt", bench_section),
+    "oz-equality": ("-Oz in process against `clang -Oz`", equality_section),
+    "sandbox-stress": ("Random lists of every catalog pass", stress_section),
+}
+"""Result file -> title and what is said of it."""
 
 
 def document() -> list[str]:
     """The page of results."""
-    files, bench, equality, stress = map(read, ("optimize-files", "bench-compile", "oz-equality", "sandbox-stress"))
     lines = [
         "# Results",
         "",
         "Written by `python benchmarks/write_results.py` from the JSON files beside this page.",
         "",
     ]
-    lines += ["## Whole files, `passformer optimize`", ""]
-    lines += [
-        f"`benchmarks/optimize_files.py`, budget {files['budget']}, method `{files['method']}`; {where(files)}",
-        "",
-    ]
-    lines += [
-        "| objective | files | `clang -Oz` | passformer | saved | median of files | improved | larger | seconds |"
-    ]
-    lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    for objective in ("instructions", "text"):
-        row = files[objective]
-        lines.append(
-            f"| {objective} | {row['files']} | {row['baseline']:,} | {row['result']:,} | {row['improvement']:.2f} % | "
-            f"{row['median_improvement']:.2f} % | {row['improved']} | {row['larger']} | {row['median_seconds']:.2f} |"
-        )
-    lines += ["", "## In process against spawned opt", ""]
-    lines += [f"`passformer bench compile`: {bench['functions']} functions, {bench['lists']} lists; {where(bench)}", ""]
-    lines += ["| how | evaluations/s | times spawned opt |", "|---|---:|---:|"]
-    lines += [
-        f"| in process, table of results by IR state | {bench['in_process_per_second']:.0f} | {bench['ratio']:.1f} |"
-    ]
-    lines += [f"| in process, each list whole | {bench['whole_per_second']:.0f} | {bench['ratio_whole']:.1f} |"]
-    lines += [f"| spawned opt | {bench['subprocess_per_second']:.0f} | 1 |", ""]
-    lines += [
-        f"Counts that differ between table and whole runs: {bench['different_counts']} of {bench['evaluations']:,}."
-    ]
-    lines += ["", "## -Oz in process against `clang -Oz`", ""]
-    lines += [f"`benchmarks/oz_equality.py`; {where(equality)}", ""]
-    lines += [f"{equality['equal']} of {equality['files']} files have the same number of instructions."]
-    lines += ["", "## Random lists of every catalog pass", ""]
-    lines += [f"`benchmarks/sandbox_stress.py`; {where(stress)}; each failure in `sandbox-stress.csv`", ""]
-    lines += [
-        f"{stress['evaluations']:,} lists of {stress['passes']} passes over {stress['functions']} functions, twice: "
-    ]
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(stress["failures"].items()))
-    lines[-1] += (
-        f"the parent lived; {kinds}; of {stress['survivors']:,} survivors {stress['same_count_again']:,} had the same "
-        f"count in the second run, and {stress['same_failure_kind_again']:,} failures were the same."
-    )
-    return [*lines, ""]
+    for name, (title, section) in SECTIONS.items():
+        if data := read(name):
+            lines += [f"## {title}", "", *section(data), ""]
+    return lines
 
 
 def main() -> None:
