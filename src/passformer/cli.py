@@ -405,13 +405,13 @@ def export(
 def evaluate(
     functions: Annotated[Path, typer.Option(metavar="PATH", help="A corpus (its test split) or a folder of .ll, .bc.")],
     method: Annotated[
-        str, typer.Option(help="Who proposes pass lists: model, coreset, trees, autotuner, search or oz.")
+        str, typer.Option(help="Who proposes pass lists: model, coreset, trees, nearest, autotuner, search or oz.")
     ] = "model",
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of results; default: PATH/evaluations/M-N.")] = None,
     model: ModelFolder = None,
     training: Annotated[
-        Path | None, typer.Option(help="A tuned corpus that trees learn from; default: PATH, if it is one.")
+        Path | None, typer.Option(help="A tuned corpus that trees and nearest learn from; default: PATH.")
     ] = None,
     protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,

@@ -29,7 +29,7 @@ def subjects(labelled, pool):
 
 
 @pytest.fixture(scope="module")
-def options(labelled, package):
+def options(labelled, dataset, package):
     return Options(3, package, labelled)
 
 

@@ -32,10 +32,18 @@ def _trees(options: registry.Options) -> Method:
     return TreesMethod(options.training, options.seed, options.report)
 
 
+def _nearest(options: registry.Options) -> Method:
+    from passformer.baselines.nearest import Nearest
+
+    assert isinstance(options, Options)
+    return Nearest(options.training)
+
+
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
     **registry.METHODS,
     "autotuner": _autotuner,
     "trees": _trees,
+    "nearest": _nearest,
 }
 
 
