@@ -438,6 +438,19 @@ def evaluate(
     _emit(summary, as_json, print_evaluation)
 
 
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where evaluations lie: what --functions was.")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: DIR/report.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the paper's tables and figures from evaluations, as Markdown and as one HTML page."""
+    from passformer.evaluate.report import write_report
+    from passformer.tables import print_figures
+
+    _emit(write_report(directory, out or directory / "report"), as_json, print_figures)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[

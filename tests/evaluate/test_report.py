@@ -1,0 +1,145 @@
+"""The report's figures are those of the rows: Tables III and IV are recomputed here from raw rows."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from passformer.evaluate.document import Code, Heading, Table, Text, to_html, to_markdown
+from passformer.evaluate.report import write_report
+from passformer.evaluate.results import Result, summarise, write_results
+from passformer.llvm.errors import InputError
+
+LISTS = ["-gvn-hoist -Oz", "-O1", "-Oz -sroa", "-Oz", "-O3 -Oz", "-mergefunc -Oz"]
+
+
+def made_up(method: str, budget: int, seed: int, num: int = 80) -> list[Result]:
+    """Rows as an evaluation leaves them; a larger seed saves more."""
+    rows = []
+    for i in range(num):
+        known, own = random.Random(i), random.Random(f"{method} {budget} {i}")
+        baseline, gain = known.randint(5, 400), known.choice([0, 0, 0, 4, 12])
+        lists = own.sample(LISTS, min(max(budget, 1), len(LISTS)))
+        counts = [baseline - own.choice([-3, 0, min(gain, seed), gain]) for _ in lists]
+        options = [("-Oz", baseline)] if budget else []
+        pass_list, result = min([*options, *zip(lists, counts, strict=True)], key=lambda o: o[1])
+        if not budget:
+            pass_list, result = lists[0], counts[0]
+        rows.append(
+            Result(
+                method=method,
+                budget=budget,
+                function_id=f"{i:032x}",
+                source=known.choice(["jotai", "poj-104"]),
+                instructions=3 * baseline,
+                pass_list=pass_list,
+                baseline=baseline,
+                result=result,
+                compilations=len(lists) if budget else 0,
+                best=baseline - gain + (1 if gain == 12 and i % 5 == 0 else 0),
+                baseline_text=4 * baseline,
+                result_text=4 * result,
+                cpu_seconds=0.01 * (budget + 1),
+                proposed=tuple(zip(lists, counts, strict=True)),
+            )
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("evaluated")
+    runs = [("model", 0, 8), ("model", 1, 8), ("model", 6, 8), ("coreset", 0, 3), ("coreset", 6, 3), ("oz", 0, 0)]
+    for method, budget, seed in [*runs, ("autotuner", 40, 12)]:
+        write_run(root / "evaluations" / f"{method}-{budget}", made_up(method, budget, seed))
+    write_report(root, root / "report")
+    return root
+
+
+def write_run(where: Path, rows: list[Result]) -> None:
+    where.mkdir(parents=True)
+    write_results(where / "results.parquet", rows)
+    head = {"method": rows[0].method, "budget": rows[0].budget, "llvm": 22, "protocol": "clang", "split": "test"}
+    (where / "summary.json").write_text(json.dumps({**head, **summarise(rows), "folder": str(where)}))
+
+
+def table_after(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading."""
+    lines = text[text.index(heading) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [rows[0], *rows[2:]]
+
+
+def number(cell: str) -> float:
+    return float(re.match(r"-?[\d,.]+", cell)[0].replace(",", ""))
+
+
+def test_table_three_is_what_the_rows_say(folder):
+    table = table_after((folder / "report" / "report.md").read_text(), "## Table III")
+    assert [row[0] for row in table[1:]] == ["model", "coreset", "oz", "autotuner, 40 lists"]
+    for row, (method, budget, seed) in zip(table[1:3], [("model", 0, 8), ("coreset", 0, 3)], strict=True):
+        rows = made_up(method, budget, seed)
+        saved = [r.baseline - r.result for r in rows]
+        expected = [
+            0,
+            sum(s > 0 for s in saved),
+            sum(s < 0 for s in saved),
+            sum(s for s in saved if s > 0),
+            -sum(s for s in saved if s < 0),
+        ]
+        assert [number(cell) for cell in row[1:6]] == expected
+        assert number(row[6]) == pytest.approx(100 * sum(saved) / sum(r.baseline for r in rows), abs=0.006)
+        gain = sum(r.baseline - r.best for r in rows)
+        assert number(row[8]) == pytest.approx(100 * sum(saved) / gain, abs=0.06)
+        assert number(row[9]) == 4 * sum(saved)
+
+
+def test_table_four_is_what_the_rows_say(folder):
+    table = table_after((folder / "report" / "report.md").read_text(), "## Table IV")
+    assert [row[0] for row in table[1:]] == ["model", "coreset"]
+    for row, rows in zip(table[1:], (made_up("model", 1, 8), made_up("coreset", 6, 3)), strict=True):
+        results = [min(r.baseline, r.proposed[0][1]) for r in rows]
+        saved = [r.baseline - result for r, result in zip(rows, results, strict=True)]
+        assert number(row[2]) == sum(s > 0 for s in saved) and number(row[3]) == 0
+        assert number(row[4]) == sum(saved) and number(row[5]) == 0
+        assert number(row[6]) == pytest.approx(100 * sum(saved) / sum(r.baseline for r in rows), abs=0.006)
+    assert table[1][9] and not table[2][9], "bytes are known where budget 1 itself was run"
+
+
+def test_the_page_needs_nothing_else_and_pictures_are_there(folder):
+    page = (folder / "report" / "report.html").read_text()
+    assert "http" not in page and page.count("data:image/png;base64,") >= 5
+    for file in (folder / "report").glob("*.png"):
+        assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 5000
+    linked = re.findall(r"!\[.*?\]\((.*?)\)", (folder / "report" / "report.md").read_text())
+    assert {p.name for p in (folder / "report").glob("*.png")} == set(linked)
+
+
+def test_functions_on_which_the_model_beats_the_search_are_shown(folder):
+    text = (folder / "report" / "report.md").read_text()
+    table = table_after(text, "## Where the model beats the autotuner")
+    assert all(number(row[4]) < number(row[3]) for row in table[1:]) and len(table) > 2
+
+
+def test_what_cannot_be_reported_is_said(folder, tmp_path):
+    with pytest.raises(InputError, match="holds no finished evaluation"):
+        write_report(tmp_path / "nothing", tmp_path / "out")
+    write_run(tmp_path / "a", made_up("model", 0, 1))
+    write_run(tmp_path / "b", made_up("model", 1, 1, num=70))
+    with pytest.raises(InputError, match="other functions"):
+        write_report(tmp_path, tmp_path / "out")
+
+
+def test_documents_are_escaped():
+    blocks = [Heading("a < b"), Text("`x<y>` & z"), Table(("n", "m"), (("`<i>`", "1"),)), Code(("t",), ("a < b",))]
+    page = to_html("T & U", blocks)
+    assert "<code>x&lt;y&gt;</code> &amp; z" in page and "<h2>a &lt; b</h2>" in page and "T &amp; U" in page
+    markdown = to_markdown("T", blocks)
+    assert "| n | m |\n|---|---:|\n| `<i>` | 1 |" in markdown and "```\na < b\n```" in markdown
