@@ -413,6 +413,9 @@ def evaluate(
     training: Annotated[
         Path | None, typer.Option(help="A tuned corpus that trees and nearest learn from; default: PATH.")
     ] = None,
+    generate: Annotated[
+        int, typer.Option(min=0, help="Also let the model write the optimised code of so many functions.")
+    ] = 0,
     protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,
     jobs: Jobs = None,
@@ -421,6 +424,7 @@ def evaluate(
     """Measure a method on functions against -Oz; a killed run goes on, a finished one is shown again."""
     from passformer.evaluate.evaluate import Settings
     from passformer.evaluate.evaluate import evaluate as run
+    from passformer.evaluate.generation import generate as write_generated
     from passformer.evaluate.methods import METHODS, Options, identity
     from passformer.evaluate.subjects import read_subjects
     from passformer.llvm.protocol import Protocol
@@ -435,6 +439,8 @@ def evaluate(
         subjects = read_subjects(functions, pool, Protocol(protocol.value))
         folder = out or functions / "evaluations" / f"{method}-{budget}"
         summary = run(subjects, chosen, folder, pool, settings, report)
+        if generate:
+            summary["generation"] = write_generated(subjects, chosen, folder, pool, generate, budget, report)
     _emit(summary, as_json, print_evaluation)
 
 

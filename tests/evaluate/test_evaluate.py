@@ -12,6 +12,7 @@ import pytest
 from passformer.autotune.coreset import shipped_coreset
 from passformer.corpus.store import Corpus, read_table
 from passformer.evaluate.evaluate import Settings, evaluate
+from passformer.evaluate.generation import generate, read_generated
 from passformer.evaluate.methods import METHODS, Options, identity
 from passformer.evaluate.results import at_budget, bootstrap, read_results, summarise
 from passformer.evaluate.subjects import best_known, read_subjects
@@ -164,3 +165,22 @@ def test_the_command(labelled, tmp_path):
     for wrong in (["--method", "guess"], ["--functions", str(PROGRAMS)]):
         done = subprocess.run([*command, *wrong], capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_generated_code_is_kept_with_the_truth(labelled, subjects, options, pool, tmp_path, major):
+    method = make_method("model", options)
+    figures = generate(subjects, method, tmp_path, pool, 6)
+    rows = read_generated(tmp_path)
+    assert figures["answers"] == len(rows) == 6 and figures["left_out"] == 0
+    irs = {s.id: s.ir for s in subjects.items}
+    for row in rows:
+        shown = Subject(irs[row["function_id"]])
+        pipelines = [OZ.pipeline(major), PassList.parse(row["pass_list"]).pipeline(major)]
+        oz, chosen = pool.call(lambda sandbox, s=shown, p=pipelines: list(sandbox.map(measurer, s, p)))
+        assert (row["baseline"], row["after"]) == (oz.instructions, chosen.instructions)
+        assert row["text"].startswith(f"Run passes {row['pass_list']} ") and row["expected_ir"].startswith("define")
+    assert generate(subjects, method, tmp_path, pool, 6) == figures and read_generated(labelled) == []
+    with pytest.raises(InputError, match="holds other generated code"):
+        generate(subjects, method, tmp_path, pool, 7)
+    with pytest.raises(InputError, match="only the method `model`"):
+        generate(subjects, make_method("oz", options), tmp_path, pool, 1)

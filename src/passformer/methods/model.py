@@ -49,10 +49,7 @@ class Model:
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
         """See `Method`. Raises InputError for damaged weights, or those of another LLVM version."""
-        try:
-            package = _opened(self._folder)
-        except DamagedPackage as error:
-            raise InputError(str(error)) from None
+        package = self.package
         for task in tasks[:1]:
             if task.llvm != package.facts.llvm:
                 raise InputError(
@@ -60,6 +57,14 @@ class Model:
                     f"{task.llvm}: use --method coreset, or set PASSFORMER_LLVM to an LLVM {package.facts.llvm}"
                 )
         return pool.map(partial(_propose_one, package, budget), tasks)
+
+    @property
+    def package(self) -> Package:
+        """Raises InputError for damaged weights."""
+        try:
+            return _opened(self._folder)
+        except DamagedPackage as error:
+            raise InputError(str(error)) from None
 
 
 _opened = cache(open_package)

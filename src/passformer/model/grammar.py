@@ -19,8 +19,3 @@ def grammar_of(tokenizer: Tokenizer, passes: Collection[str], metas: Collection[
         ids[token] = name
     once = frozenset(token for token, name in ids.items() if name in metas)
     return Grammar(tuple(tokenizer.encode(BEGIN).ids), ids, once, tokenizer.encode(AFTER_LIST).ids[0])
-
-
-def after_list(tokenizer: Tokenizer) -> list[int]:
-    """The tokens between a pass list and the first count; the first of them is the grammar's `stop`."""
-    return list(tokenizer.encode(AFTER_LIST).ids)

@@ -37,6 +37,9 @@ class Facts:
     forms: tuple[Form, ...]
     """Of prompts, that the model knows."""
     max_prompt: int
+    """Tokens."""
+    max_ir: int
+    """Tokens of optimised code that it has seen in one answer, and can write."""
     passes: tuple[str, ...]
     """What may be proposed."""
     metas: tuple[str, ...]

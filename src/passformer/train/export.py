@@ -38,6 +38,7 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
             protocol=source["protocol"],
             forms=_forms(config["data"]["paper_share"]),
             max_prompt=config["data"]["max_prompt"],
+            max_ir=config["data"]["max_ir"],
             passes=tuple(p.name for p in passes),
             metas=tuple(p.name for p in passes if p.kind == "meta"),
             caution=0.0,

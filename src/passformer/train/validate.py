@@ -9,30 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from passformer.corpus.store import Corpus, Function
 from passformer.dataset.examples import normal_forms
-from passformer.dataset.prompt import BEGIN, END, Answer, Form, parse_answer
+from passformer.dataset.prompt import Form
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokens import TokenRow, read_tokens
 from passformer.llvm.catalog import searched_passes
-from passformer.llvm.errors import InputError
-from passformer.llvm.measure import read_module
 from passformer.llvm.passlist import OZ, PassList
-from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
-from passformer.model.decoding import best_first, greedy
-from passformer.model.grammar import after_list, grammar_of
+from passformer.methods.generation import Judged, Truth, judge, measures, write_on
+from passformer.model.decoding import best_first
+from passformer.model.grammar import grammar_of
 from passformer.model.llama import Llama
 from passformer.model.torch_model import TorchModel
 from passformer.train.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What became of one answer."""
+class Outcome:
+    """What became of one list."""
 
     row: TokenRow
     result: int
@@ -56,7 +53,6 @@ class Validator:
         share = config.data.paper_share
         self._forms = [form for form, part in ((Form.PAPER, share), (Form.BOTH, 1 - share)) if part > 0]
         self._protocol = corpus.protocol
-        self._end: int = tokenizer.token_to_id(END)  # type: ignore[assignment]  # `load_tokenizer` has looked
         self._num_generated = run.generate_functions if config.data.ir_weight and config.data.ir_share else 0
         self._max_ir = config.data.max_ir
         self._writer = Writer(tokenizer, Layout(config.data.max_prompt, config.data.max_ir))
@@ -76,61 +72,29 @@ class Validator:
         figures: dict[str, float] = {}
         for form in self._forms:
             lists: list[PassList] = []
-            answers: list[tuple[Answer | None, str]] = []
+            answers: list[str] = []
             for number, (row, _) in enumerate(self._items):
                 prompt = self._writer.prompt(form, row.unoptimised, row.after_oz).tolist()
                 (best,) = best_first(asked, prompt, self._grammar, 1)
                 lists.append(PassList(best.names))
                 if form is self._forms[-1] and number < self._num_generated:
-                    rest = greedy(asked, best.state, [self._grammar.stop], self._end, self._max_ir + 24)
-                    answers.append(self._answer(lists[-1], rest))
+                    answers.append(write_on(asked, self._tokenizer, self._grammar, best, self._max_ir + 24))
             judged = list(self._pool.map(self._judge, zip(self._items, lists, strict=True)))
             prefix = "paper_" if form is Form.PAPER else ""
             figures |= {f"{prefix}{name}": value for name, value in _list_measures(judged).items()}
-            figures |= self._generation_measures(judged, answers)
+            figures |= measures(list(self._pool.map(_judge_text, zip(answers, judged, strict=False))))
         return figures
 
-    def _answer(self, pass_list: PassList, rest: Sequence[int]) -> tuple[Answer | None, str]:
-        """(the answer where it is one, its text)."""
-        stop = after_list(self._tokenizer)[:1]
-        text = f"{BEGIN} {pass_list}{self._tokenizer.decode([*stop, *rest], skip_special_tokens=False)}"
-        try:
-            return parse_answer(text), text
-        except InputError:
-            return None, text
-
-    def _judge(self, sandbox: Sandbox, item: tuple[tuple[TokenRow, Function], PassList]) -> Judged:
+    def _judge(self, sandbox: Sandbox, item: tuple[tuple[TokenRow, Function], PassList]) -> Outcome:
         (row, function), pass_list = item
         pipelines = [p.pipeline(self._major, self._protocol) for p in (pass_list, OZ)]
         proposed, oz = sandbox.map(normal_forms, function.ir, pipelines)
         chosen = oz if isinstance(proposed, Failure) else proposed
         assert not isinstance(chosen, Failure), "-Oz has been run on every labelled function"
-        return Judged(row, chosen[1], chosen[0])
-
-    def _generation_measures(
-        self, judged: Sequence[Judged], answers: Sequence[tuple[Answer | None, str]]
-    ) -> dict[str, float]:
-        if not answers:
-            return {}
-        import sacrebleu
-
-        pairs = [(j, a) for j, (a, _) in zip(judged, answers, strict=False) if a is not None]
-        if not pairs:
-            return {"well_formed": 0.0}
-        compiles = list(self._pool.map(_compiles, [a.ir for _, a in pairs]))
-        num = len(answers)
-        bleu = sacrebleu.corpus_bleu([a.ir for _, a in pairs], [[j.text for j, _ in pairs]], tokenize="13a", force=True)
-        return {
-            "well_formed": 100 * len(pairs) / num,
-            "bleu": bleu.score,
-            "exact_match": 100 * sum(a.ir == j.text for j, a in pairs) / num,
-            "compiles": 100 * sum(compiles) / num,
-            "before_error": _mape([(a.before, j.row.before) for j, a in pairs]),
-            "after_error": _mape([(a.after, j.result) for j, a in pairs]),
-        }
+        return Outcome(row, chosen[1], chosen[0])
 
 
-def _list_measures(judged: Sequence[Judged]) -> dict[str, float]:
+def _list_measures(judged: Sequence[Outcome]) -> dict[str, float]:
     baseline, result = sum(j.row.oz_count for j in judged), sum(j.result for j in judged)
     best = sum(min((c for _, c in j.row.better), default=j.row.oz_count) for j in judged)
     backed_up = sum(min(j.result, j.row.oz_count) for j in judged)
@@ -144,13 +108,9 @@ def _list_measures(judged: Sequence[Judged]) -> dict[str, float]:
     }
 
 
-def _mape(pairs: Sequence[tuple[int, int]]) -> float:
-    """Mean absolute percentage error of (predicted, true)."""
-    return 100 * float(np.mean([abs(predicted - true) / max(true, 1) for predicted, true in pairs]))
-
-
-def _compiles(sandbox: Sandbox, text: str) -> bool:
-    return not isinstance(sandbox.call(read_module, (text.encode(), Protocol.PAPER)), Failure)
+def _judge_text(sandbox: Sandbox, item: tuple[str, Outcome]) -> Judged:
+    text, outcome = item
+    return judge(text, Truth(outcome.row.before, outcome.result, outcome.text), sandbox)
 
 
 def _order(row: TokenRow) -> bytes:
