@@ -5,14 +5,42 @@ import random
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from passformer.corpus.store import write_table
+from passformer.dataset.prompt import Answer
 from passformer.evaluate.document import Code, Heading, Table, Text, to_html, to_markdown
+from passformer.evaluate.generation import SCHEMA
 from passformer.evaluate.report import write_report
 from passformer.evaluate.results import Result, summarise, write_results
 from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import OZ
 
 LISTS = ["-gvn-hoist -Oz", "-O1", "-Oz -sroa", "-Oz", "-O3 -Oz", "-mergefunc -Oz"]
+
+
+def written(i: int, after: int, error: str = "") -> dict[str, object]:
+    """A generated answer; every third says a wrong count."""
+    ir = f"define i32 @f{i}() {{\nret i32 {i}\n}}\n"
+    predicted = after + (i % 3 == 0)
+    return {
+        "function_id": f"{i:032x}",
+        "pass_list": "-Oz",
+        "text": str(Answer(OZ, 40, predicted, ir)),
+        "predicted_before": 40,
+        "before": 50,
+        "predicted_after": predicted,
+        "after": after,
+        "baseline": 20,
+        "expected_ir": ir if i % 2 else ir.replace("ret", "br"),
+        "error": error,
+        "compiles": not error,
+        "exact": bool(i % 2),
+    }
+
+
+GENERATED = [written(i, 18 + i % 5, "error: use of undefined value '%9'" if i % 4 == 0 else "") for i in range(40)]
 
 
 def made_up(method: str, budget: int, seed: int, num: int = 80) -> list[Result]:
@@ -54,6 +82,8 @@ def folder(tmp_path_factory):
     runs = [("model", 0, 8), ("model", 1, 8), ("model", 6, 8), ("coreset", 0, 3), ("coreset", 6, 3), ("oz", 0, 0)]
     for method, budget, seed in [*runs, ("autotuner", 40, 12)]:
         write_run(root / "evaluations" / f"{method}-{budget}", made_up(method, budget, seed))
+    rows = pa.Table.from_pylist(GENERATED, schema=SCHEMA)
+    write_table(root / "evaluations" / "model-0" / "generated.parquet", rows)
     write_report(root, root / "report")
     return root
 
@@ -111,6 +141,14 @@ def test_table_four_is_what_the_rows_say(folder):
         assert number(row[4]) == sum(saved) and number(row[5]) == 0
         assert number(row[6]) == pytest.approx(100 * sum(saved) / sum(r.baseline for r in rows), abs=0.006)
     assert table[1][9] and not table[2][9], "bytes are known where budget 1 itself was run"
+
+
+def test_generated_code_is_counted(folder):
+    text = (folder / "report" / "report.md").read_text()
+    first = table_after(text, "## Generated code")[1]
+    assert [number(cell) for cell in first[1:4]] == [40, 75.0, 50.0]
+    assert number(first[5]) == pytest.approx(20) and 0 < number(first[6]) < 5
+    assert table_after(text, "Table V")[1] == ["use of undefined value '...'", "10", "100.0 %"]
 
 
 def test_the_page_needs_nothing_else_and_pictures_are_there(folder):

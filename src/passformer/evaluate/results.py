@@ -1,6 +1,6 @@
 """Results on disk, a row a function and method, and the figures that are summed from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,13 @@ def at_budget(results: Iterable[Result], budget: int) -> Counts:
 def improvement(baseline: Counts, result: Counts) -> float:
     """(sum of baseline - sum of result) / sum of baseline, in percent."""
     return round(100 * int((baseline - result).sum()) / max(int(baseline.sum()), 1), 4) + 0.0
+
+
+def bootstrap_share(values: Sequence[bool], seed: int = 0) -> npt.NDArray[np.float64]:
+    """(3,) the share that is true, and its 95 % interval, values drawn with replacement."""
+    share = sum(values) / len(values)
+    draws = np.random.default_rng(seed).binomial(len(values), share, BOOTSTRAP_SAMPLES) / len(values)
+    return np.array([share, *np.percentile(draws, [2.5, 97.5])])
 
 
 def bootstrap(baseline: Counts, result: Counts, seed: int = 0) -> list[float]:

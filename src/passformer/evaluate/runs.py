@@ -1,0 +1,85 @@
+"""Finished evaluations, read back: what reports are made from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from passformer.evaluate import figures
+from passformer.evaluate.generation import read_generated
+from passformer.evaluate.results import Counts, Result, read_results
+from passformer.llvm.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One evaluation."""
+
+    method: str
+    budget: int
+    summary: dict[str, Any]
+    results: tuple[Result, ...]
+    """By function id."""
+    generated: Sequence[dict[str, Any]] = ()
+    """What the method wrote, see `generation.SCHEMA`."""
+
+    @property
+    def baseline(self) -> Counts:
+        """(functions,) under -Oz."""
+        return np.array([r.baseline for r in self.results], dtype=np.int64)
+
+    @property
+    def result(self) -> Counts:
+        """(functions,) of the list that was taken."""
+        return np.array([r.result for r in self.results], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """All evaluations over the same functions."""
+
+    all: tuple[Run, ...]
+    folder: Path
+    """Where pictures go."""
+
+    @property
+    def one_shot(self) -> tuple[Run, ...]:
+        """Without additional compilations."""
+        return tuple(run for run in self.all if run.budget == 0)
+
+    @property
+    def deepest(self) -> tuple[Run, ...]:
+        """Of each method that ranks lists, the run with the largest budget: the first K of its lists are those of K."""
+        best: dict[str, Run] = {}
+        for run in self.all:
+            if run.budget > 0 and run.method not in ("oz", "autotuner"):
+                best[run.method] = max(run, best.get(run.method, run), key=lambda r: r.budget)
+        return tuple(best.values())
+
+    def gain(self, run: Run) -> int | None:
+        """Instructions that the autotuner saves; None where that is not known."""
+        if any(r.best is None for r in run.results):
+            return None
+        return sum(r.baseline - (r.best or 0) for r in run.results)
+
+
+def read_runs(folder: Path) -> tuple[Run, ...]:
+    """All that lie below a folder; raises InputError where there are none, or they are of different functions."""
+    runs = []
+    for file in sorted(folder.glob("**/results.parquet")):
+        if (file.parent / "summary.json").exists():
+            summary = json.loads((file.parent / "summary.json").read_text())
+            results, generated = tuple(read_results(file)), read_generated(file.parent)
+            runs.append(Run(summary["method"], summary["budget"], summary, results, generated))
+    if not runs:
+        raise InputError(f"{folder} holds no finished evaluation: run `passformer evaluate --functions {folder}` first")
+    ids = [r.function_id for r in runs[0].results]
+    for run in runs[1:]:
+        if [r.function_id for r in run.results] != ids:
+            raise InputError(
+                f"{folder}: {run.summary['folder']} is of other functions than {runs[0].summary['folder']}"
+            )
+    return tuple(sorted(runs, key=lambda run: (figures.rank_of(run.method), run.budget)))

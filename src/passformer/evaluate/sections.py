@@ -1,0 +1,380 @@
+"""The paper's tables and figures: a section is a function from the runs to blocks, none if there is nothing to show."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from passformer.dataset.prompt import parse_answer
+from passformer.evaluate import figures
+from passformer.evaluate.document import Block, Figure, Heading, Table, Text
+from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
+from passformer.evaluate.runs import Run, Runs
+from passformer.llvm.passlist import OZ, PassList
+from passformer.methods.generation import bleu, kind_of_error, mean_error
+
+BUDGETS = (1, 2, 3, 5, 8, 10, 16, 30, 64)
+_SIZES = (0, 20, 50, 100, 200, 500, 10**9)
+"""Bounds of the bins of unoptimised instructions."""
+
+
+def introduction(runs: Runs) -> list[Block]:
+    """What was measured."""
+    first = runs.all[0]
+    share = f"LLVM {first.summary['llvm']}, protocol `{first.summary['protocol']}`"
+    return [
+        Text(
+            f"{len(first.results):,} functions ({first.summary['split']}), {int(first.baseline.sum()):,} instructions "
+            f"under -Oz; {share}. An improvement is (sum under -Oz - sum of results) / sum under -Oz; intervals are "
+            "95 % bootstrap intervals over functions. Made by `passformer report` from what `passformer evaluate` left."
+        )
+    ]
+
+
+def table_three(runs: Runs) -> list[Block]:
+    """No additional compilations, and the autotuner for comparison."""
+    shown = [*runs.one_shot, *(run for run in runs.all if run.method == "autotuner" and run.budget)]
+    if not shown:
+        return []
+    rows = [_table_row(_name(run), run.summary) for run in shown]
+    return [
+        Heading("Table III: one list, no additional compilation"),
+        Text("The first list of each method is the answer, whatever it gives; the autotuner searches each function."),
+        Table(_HEADS, tuple(rows)),
+    ]
+
+
+def table_four(runs: Runs) -> list[Block]:
+    """With -Oz as back-up."""
+    rows = []
+    measured = {run.method: run for run in runs.all if run.budget == 1 and run.method != "autotuner"}
+    for run in runs.deepest:
+        if run.method in measured:
+            summary = measured[run.method].summary
+        else:
+            summary = {**summarise(_cut(r, 1) for r in run.results), "text_bytes_saved": None}
+        rows.append(_table_row(run.method, summary))
+    if not rows:
+        return []
+    return [
+        Heading("Table IV: one list, and -Oz as back-up"),
+        Text("One additional compilation: both are run, the smaller is taken."),
+        Table(_HEADS, tuple(rows)),
+    ]
+
+
+def sampling(runs: Runs) -> list[Block]:
+    """Improvement and capture against the number of lists tried (priority sampling)."""
+    series, rows = {}, []
+    for run in runs.deepest:
+        ks = list(range(1, run.budget + 1))
+        counts = {k: at_budget(run.results, k) for k in ks}
+        series[run.method] = (ks, [improvement(run.baseline, counts[k]) for k in ks])
+        gain = runs.gain(run)
+        cells = []
+        for k in BUDGETS:
+            if k > run.budget:
+                cells.append("")
+                continue
+            saved = int((run.baseline - counts[k]).sum())
+            share = f" ({100 * saved / gain:.0f} %)" if gain else ""
+            cells.append(f"{improvement(run.baseline, counts[k]):.2f} %{share}")
+        rows.append((run.method, *cells))
+    if not series:
+        return []
+    tuned = [run for run in runs.all if run.method == "autotuner" and run.budget]
+    if tuned:
+        points = [(run.budget, run.summary["overall_improvement"]) for run in tuned]
+        series["autotuner"] = ([b for b, _ in points], [i for _, i in points])
+    file = figures.lines(runs.folder / "budget.png", series, "additional compilations a function")
+    return [
+        Heading("More than one list: improvement against additional compilations"),
+        Figure(file, "Every method proposes lists in its order; the smallest result, -Oz among them, is taken."),
+        Text("Improvement, and in brackets the share of the autotuner's gain, with the first K lists:"),
+        Table(("method", *(f"K = {k}" for k in BUDGETS)), tuple(rows)),
+    ]
+
+
+def cost(runs: Runs) -> list[Block]:
+    """Improvement against CPU time, the methods' own included."""
+    series: dict[str, tuple[list[float], list[float]]] = {}
+    rows = []
+    for run in runs.all:
+        if run.method == "oz":
+            continue
+        seconds = run.summary["cpu_seconds"] / max(len(run.results), 1)
+        x, y = series.setdefault(run.method, ([], []))
+        x.append(1000 * seconds)
+        y.append(run.summary["overall_improvement"])
+        rows.append((_name(run), f"{run.budget}", f"{1000 * seconds:.1f}", _percent(run.summary)))
+    if not rows:
+        return []
+    file = figures.lines(runs.folder / "cpu.png", series, "CPU-milliseconds a function")
+    return [
+        Heading("What it costs: improvement against CPU time"),
+        Figure(file, "Time to find the lists and to run them, one core; a point an evaluation."),
+        Table(("method", "budget", "CPU-milliseconds a function", "improvement"), tuple(rows)),
+    ]
+
+
+def lists_used(runs: Runs) -> list[Block]:
+    """Figure 3: how often passes occur, and how long lists are."""
+    chosen = _chosen_lists(runs)
+    if "model" not in chosen:
+        return []
+    frequencies = {method: Counter(n for p in lists for n in set(p.names)) for method, lists in chosen.items()}
+    top = [name for name, _ in frequencies["model"].most_common(25)]
+    shares = {m: [100 * frequencies[m][name] / max(len(chosen[m]), 1) for name in top] for m in chosen}
+    bars = figures.horizontal_bars(
+        runs.folder / "passes.png", [f"-{n}" for n in top], shares, "share of lists with it, %"
+    )
+    longest = max(len(p) for lists in chosen.values() for p in lists)
+    lengths = {
+        m: [100 * sum(len(p) == n for p in lists) / max(len(lists), 1) for n in range(1, longest + 1)]
+        for m, lists in chosen.items()
+    }
+    histogram = figures.grouped_bars(
+        runs.folder / "lengths.png", [str(n) for n in range(1, longest + 1)], lengths, "share of lists, %"
+    )
+    distinct = ", ".join(f"{m}: {len(set(lists)):,} distinct lists" for m, lists in chosen.items())
+    return [
+        Heading("Figure 3: passes and lengths of the lists"),
+        Text(f"Lists other than -Oz that were chosen without additional compilations; {distinct}."),
+        Figure(bars, "The passes that the model names most often."),
+        Figure(histogram, "Passes in a list."),
+    ]
+
+
+def by_source(runs: Runs) -> list[Block]:
+    """Figure 4."""
+    sources = sorted({r.source for r in runs.all[0].results})
+    return _grouped(runs, "Figure 4: by source", "sources.png", sources, lambda r: r.source)
+
+
+def by_size(runs: Runs) -> list[Block]:
+    """Figure 5."""
+    names = [f"{a + 1} to {b}" if b < 10**9 else f"over {a}" for a, b in pairwise(_SIZES)]
+
+    def bin_of(r: Result) -> str:
+        return names[max(int(np.searchsorted(_SIZES, r.instructions, side="left")) - 1, 0)]
+
+    return _grouped(runs, "Figure 5: by size of the unoptimised function", "sizes.png", names, bin_of)
+
+
+def generated_code(runs: Runs) -> list[Block]:
+    """The paper's IV-D, its Table V and Figure 6."""
+    blocks: list[Block] = []
+    for run in runs.all:
+        if not run.generated:
+            continue
+        label = _label(run)
+        rows = [_generation_row(label, run.generated)]
+        groups = {name: [r for r in run.generated if test(r)] for name, test in _LIST_QUALITY.items()}
+        rows += [_generation_row(f"lists that are {name} than -Oz", g) for name, g in groups.items() if g]
+        errors = Counter(kind_of_error(r["error"]) for r in run.generated if r["error"])
+        shares = [(name, 100 * bootstrap_share([r["exact"] for r in g])) for name, g in groups.items() if g]
+        picture = figures.intervals(
+            runs.folder / f"quality-{run.budget}.png",
+            [f"{name}\nthan -Oz" for name, _ in shares],
+            [(float(v[0]), float(v[1]), float(v[2])) for _, v in shares],
+            "generated code that is exact, %",
+        )
+        blocks += [
+            Heading(f"Generated code: {label}"),
+            Text(
+                f"{len(run.generated):,} functions; the model writes the list, the counts before and after, and the "
+                "optimised code. Errors of counts and BLEU are of what is an answer at all; the truth is what LLVM "
+                "makes of the function with the same list."
+            ),
+            Table(_GENERATION_HEADS, tuple(rows)),
+            Figure(picture, "Figure 6: code quality against the quality of the list, with 95 % intervals."),
+        ]
+        if errors:
+            total = sum(errors.values())
+            counted = [(f"{k}", f"{n:,}", f"{100 * n / total:.1f} %") for k, n in errors.most_common(15)]
+            blocks += [
+                Text("Table V: what LLVM says of code that it refuses."),
+                Table(("message", "functions", "share"), tuple(counted)),
+            ]
+    return blocks
+
+
+def better_than_search(runs: Runs) -> list[Block]:
+    """The paper's Listing 1: where the model beats the autotuner."""
+    wins = [
+        (r.best - r.result, r, run)
+        for run in runs.all
+        if run.method == "model"
+        for r in run.results
+        if r.best is not None and r.result < r.best
+    ]
+    if not wins:
+        return []
+    unique: dict[str, tuple[int, Result, Run]] = {}
+    for item in sorted(wins, key=lambda item: (item[2].budget, -item[0], item[1].function_id)):
+        unique.setdefault(item[1].function_id, item)
+    rows = [
+        (
+            r.function_id[:12],
+            r.source,
+            f"{r.baseline:,}",
+            f"{r.best:,}",
+            f"{r.result:,}",
+            f"{run.budget}",
+            f"`{r.pass_list}`",
+        )
+        for _, r, run in list(unique.values())[:10]
+    ]
+    heads = ("function", "source", "-Oz", "autotuner", "model", "budget", "the model's list")
+    return [
+        Heading("Where the model beats the autotuner"),
+        Text(
+            f"{len(unique):,} functions have a list of the model's that is better than the best that any search found."
+        ),
+        Table(heads, tuple(rows), left=2),
+    ]
+
+
+SECTIONS: tuple[Callable[[Runs], list[Block]], ...] = (
+    introduction,
+    table_three,
+    table_four,
+    sampling,
+    cost,
+    lists_used,
+    by_source,
+    by_size,
+    generated_code,
+    better_than_search,
+)
+
+_HEADS = (
+    "method",
+    "additional compilations",
+    "functions improved",
+    "functions regressed",
+    "instructions saved",
+    "instructions regressed",
+    "overall improvement",
+    "95 % interval",
+    "share of the autotuner's gain",
+    ".text + .rodata bytes saved",
+)
+
+
+_GENERATION_HEADS = (
+    "",
+    "functions",
+    "compiles",
+    "exact",
+    "BLEU",
+    "error of the count before",
+    "error of the count after",
+)
+_LIST_QUALITY: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "worse": lambda r: r["after"] > r["baseline"],
+    "no other": lambda r: r["after"] == r["baseline"],
+    "better": lambda r: r["after"] < r["baseline"],
+}
+
+
+def _generation_row(name: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    answers = [r for r in rows if r["predicted_after"] is not None]
+    cells = [
+        f"{len(rows):,}",
+        *(f"{100 * sum(r[key] for r in rows) / len(rows):.1f} %" for key in ("compiles", "exact")),
+    ]
+    if not answers:
+        return (name, *cells, "", "", "")
+    score = bleu([parse_answer(r["text"]).ir for r in answers], [r["expected_ir"] for r in answers])
+    errors = [mean_error([(r[f"predicted_{side}"], r[side]) for r in answers]) for side in ("before", "after")]
+    return (name, *cells, f"{score:.1f}", *(f"{error:.1f} %" for error in errors))
+
+
+def _table_row(name: str, summary: dict[str, Any]) -> tuple[str, ...]:
+    low, high = summary["interval"]
+    saved = summary["text_bytes_saved"]
+    return (
+        name,
+        f"{summary['additional_compilations']:,}",
+        f"{summary['improved']:,}",
+        f"{summary['regressed']:,}",
+        f"{summary['instructions_saved']:,}",
+        f"{summary['instructions_regressed']:,}",
+        _percent(summary),
+        f"{low:.2f} to {high:.2f}",
+        "" if summary["capture"] is None else f"{summary['capture']:.1f} %",
+        "" if saved is None else f"{saved:,} ({100 * saved / max(summary['text_bytes'], 1):.2f} %)",
+    )
+
+
+def _percent(summary: dict[str, Any]) -> str:
+    return f"{summary['overall_improvement']:.2f} %"
+
+
+def _name(run: Run) -> str:
+    return f"autotuner, {run.budget:,} lists" if run.method == "autotuner" and run.budget else run.method
+
+
+def _cut(result: Result, budget: int) -> Result:
+    """The row as it would be with a smaller budget; bytes are not known for another list than the one taken."""
+    options = [(OZ_TEXT, result.baseline), *((p, c) for p, c in result.proposed[:budget] if c is not None)]
+    pass_list, count = min(options, key=lambda option: option[1])
+    tried = len({p for p, _ in result.proposed[:budget]} - {OZ_TEXT})
+    return replace(result, pass_list=pass_list, result=count, compilations=tried)
+
+
+OZ_TEXT = str(OZ)
+
+
+def _chosen_lists(runs: Runs) -> dict[str, list[PassList]]:
+    """Method -> the lists other than -Oz that it chose: the model in one shot, the autotuner at its largest budget."""
+    chosen: dict[str, list[PassList]] = {}
+    for run in (*runs.one_shot, *(r for r in runs.all if r.method == "autotuner")):
+        if run.method in ("model", "autotuner"):
+            lists = [PassList.parse(r.pass_list) for r in run.results if r.pass_list != OZ_TEXT]
+            if lists:
+                chosen[run.method] = lists
+    return chosen
+
+
+def _grouped(
+    runs: Runs, title: str, name: str, groups: Sequence[str], group_of: Callable[[Result], str]
+) -> list[Block]:
+    """Improvement in each group: of the one-shot methods, the model with a budget, and the best known."""
+    members: dict[str, list[int]] = {group: [] for group in groups}
+    for i, result in enumerate(runs.all[0].results):
+        members[group_of(result)].append(i)
+    groups = [group for group in groups if members[group]]
+    if not groups:
+        return []
+    series: dict[str, list[float]] = {}
+    rows: list[list[str]] = [[group, f"{len(members[group]):,}"] for group in groups]
+    heads = ["", "functions"]
+    first = runs.all[0]
+    columns = {_label(run): run.result for run in runs.all if run.method != "oz"}
+    if runs.gain(first) is not None:
+        columns["best known"] = np.array([r.best for r in first.results], dtype=np.int64)
+    for label, counts in columns.items():
+        heads.append(label)
+        for row, group in zip(rows, groups, strict=True):
+            at = members[group]
+            low, high = bootstrap(first.baseline[at], counts[at])
+            value = improvement(first.baseline[at], counts[at])
+            series.setdefault(label, []).append(value)
+            row.append(f"{value:.2f} % ({low:.2f} to {high:.2f})")
+    drawn = {run.method: series[_label(run)] for run in runs.one_shot if run.method != "oz"}
+    if "best known" in series:
+        drawn["autotuner"] = series["best known"]
+    blocks: list[Block] = [Heading(title)]
+    if drawn:
+        file = figures.grouped_bars(runs.folder / name, groups, drawn, figures.IMPROVEMENT)
+        blocks.append(Figure(file, "One list, no additional compilation; the autotuner is the best list known."))
+    return [*blocks, Table(tuple(heads), tuple(map(tuple, rows)))]
+
+
+def _label(run: Run) -> str:
+    return f"{run.method}, budget {run.budget}"
