@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 # Okabe and Ito's colours, which can be told apart by nearly everyone; markers and dashes for the others.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#000000")
@@ -42,7 +42,7 @@ def lines(file: Path, series: Mapping[str, Line], xlabel: str, ylabel: str = IMP
     if log:
         panel.set_xscale("log")
         panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.xaxis.set_major_formatter(ScalarFormatter())
+        panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter(NullFormatter())
     _finish(panel, xlabel, ylabel)
     panel.legend(frameon=False)
