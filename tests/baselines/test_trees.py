@@ -1,12 +1,11 @@
 """Trees on opcode counts: the counts are right, and what can be seen in them is learnt."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
+from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix
-from passformer.baselines.trees import features_of, fit_trees, opcode_counter
+from passformer.baselines.trees import features_of, fit_savings, fit_winners, opcode_counter
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.llvm.passlist import OZ, PassList
@@ -47,18 +46,37 @@ def test_features_of_both_views(labelled, pool, major):
     assert (both[:, paper.shape[1] :].sum(axis=1) < paper.sum(axis=1)).any()
 
 
-def test_what_features_tell_is_learnt():
+@pytest.fixture(scope="module")
+def learnable():
+    """Features, what lists save by them, and the best list of each function."""
     rng = np.random.default_rng(0)
     features = rng.integers(0, 9, (600, 4)).astype(np.float32)
-    baseline = np.full(600, 50)
     gains = np.column_stack([3 * (features[:, 0] > 4) - 1, 2 * (features[:, 1] > 6) - 1, np.zeros(600)]).astype(int)
+    baseline = np.full(600, 50)
     counts = baseline[:, None] - gains
     counts[:20, 2] = LOST
     lists = [PassList.parse(text) for text in ("-sroa -Oz", "-gvn -Oz", "-adce -Oz")]
-    trees = fit_trees(Matrix([str(i) for i in range(600)], lists, baseline, counts), features, Form.PAPER)
-    ranked = trees.rank(features)
-    first = Counter(str(r[0]) for r in ranked)
-    best = Counter("-sroa -Oz" if row[0] > 4 else "-gvn -Oz" if row[1] > 6 else "-Oz" for row in features)
-    assert first == best
-    assert trees.predict(features).shape == (600, 3)
+    best = ["-sroa -Oz" if row[0] > 4 else "-gvn -Oz" if row[1] > 6 else "-Oz" for row in features]
+    return Matrix([str(i) for i in range(600)], lists, baseline, counts), features, gains, best
+
+
+def test_savings_are_learnt_and_oz_stands_where_they_end(learnable):
+    matrix, features, gains, best = learnable
+    trees = fit_savings(matrix, features)
     assert trees.predict(features)[:, 0] == pytest.approx(gains[:, 0], abs=0.3)
+    ranked = trees.rank(features)
+    assert [str(r[0]) for r in ranked] == best and all(len(r) == 4 for r in ranked)
+
+
+def test_winners_are_learnt(learnable):
+    matrix, features, _, best = learnable
+    ranked = fit_winners(matrix, features).rank(features)
+    assert [str(r[0]) for r in ranked] == best
+    assert all(len(r) == 3 for r in ranked), "a list that is never the best is no class"
+
+
+def test_the_canonical_list_wins_most_and_minus_one_is_oz():
+    lists = [PassList.parse(text) for text in ("-sroa -gvn -Oz", "-gvn -Oz", "-adce -Oz")]
+    counts = np.array([[8, 8, 10], [8, 8, 9], [9, 7, 9], [LOST, 12, 10], [5, 9, 5]])
+    matrix = Matrix(list("abcde"), lists, np.full(5, 10), counts)
+    assert canonical_columns(matrix).tolist() == [1, 1, 1, -1, 0]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passformer.autotune.tunings import read_tunings
+from passformer.autotune.tunings import LOST, Matrix, read_tunings
 from passformer.autotune.verified import read_record
 from passformer.corpus.store import write_table
 from passformer.llvm.passlist import OZ, PassList
@@ -85,6 +85,17 @@ def canonical(pairs: Codes, rank: Codes) -> Codes:
     starts = np.unique(pairs[:, 0], return_index=True)[1]
     chosen: Codes = np.argsort(rank)[np.minimum.reduceat(rank[pairs[:, 1]], starts)]
     return chosen
+
+
+def canonical_columns(matrix: Matrix) -> Codes:
+    """(functions,) the column of each function's canonical list; -1 where no list beats -Oz."""
+    best = np.minimum(matrix.counts.min(axis=1, initial=LOST), matrix.baseline)
+    improved = best < matrix.baseline
+    pairs = np.argwhere((matrix.counts == best[:, None]) & improved[:, None])
+    wins = np.bincount(pairs[:, 1], minlength=len(matrix.pass_lists))
+    columns = np.full(len(best), -1)
+    columns[improved] = canonical(pairs, ranks(wins, [str(p) for p in matrix.pass_lists]))
+    return columns
 
 
 def ranks(wins: Codes, names: Sequence[str]) -> Codes:

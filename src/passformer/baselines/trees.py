@@ -1,20 +1,22 @@
 """Gradient-boosted trees on opcode counts, one ensemble a pass list: the honest cheap rival.
 
-Each ensemble predicts how many instructions its list saves over -Oz. The features are the counts of each opcode in the
-unoptimised function, and in view `both` also after -Oz: the same views of the code as the model has.
+The features are the counts of each opcode in the unoptimised function, and in view `both` also after -Oz: the same
+views of the code as the model has. Two questions are asked of them, each where it answers best. How much does a list
+save? names one list that nothing verifies. Which list is the best one? ranks lists that are run: lists that are often
+the best are good together, while those that save much on average are often good on the same functions.
 """
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix, read_tunings, to_matrix
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
@@ -27,30 +29,43 @@ from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
 
 Features = npt.NDArray[np.float32]
+_MOST = 50
+"""Savings and losses beyond count as so many: few functions would decide all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trees:
-    """Fitted ensembles."""
+class Savings:
+    """A regressor a list: how many instructions it saves over -Oz."""
 
-    form: Form
-    pass_lists: tuple[PassList, ...]
-    ensembles: tuple[Any, ...]
-    """A regressor a list."""
+    def __init__(self, pass_lists: Sequence[PassList], regressors: Sequence[Any]) -> None:
+        self._pass_lists = list(pass_lists)
+        self._regressors = regressors
 
     def predict(self, features: Features) -> npt.NDArray[np.float64]:
-        """(functions, features) -> instructions that each list is expected to save, (functions, lists)."""
-        return np.column_stack([ensemble.predict(features) for ensemble in self.ensembles])
+        """(functions, features) -> (functions, lists)."""
+        return np.column_stack([regressor.predict(features) for regressor in self._regressors])
 
     def rank(self, features: Features) -> list[list[PassList]]:
-        """For each function all lists, those first that are expected to save most; -Oz stands where that is nothing."""
+        """For each function all lists, those first that save most; -Oz stands where that is nothing."""
         ranked = []
         for row in self.predict(features):
             order = np.argsort(-row, kind="stable")
             num_gains = int((row > 0).sum())
-            lists = [self.pass_lists[i] for i in order]
+            lists = [self._pass_lists[i] for i in order]
             ranked.append([*lists[:num_gains], OZ, *lists[num_gains:]])
         return ranked
+
+
+class Winners:
+    """A classifier: which list is the canonical best one, -Oz where none beats it."""
+
+    def __init__(self, pass_lists: Sequence[PassList], classifier: Any) -> None:
+        self._lists = [OZ if label < 0 else pass_lists[label] for label in classifier.classes_]
+        self._classifier = classifier
+
+    def rank(self, features: Features) -> list[list[PassList]]:
+        """For each function all lists that are the best of some, the most probable first."""
+        chances = self._classifier.predict_proba(features)
+        return [[self._lists[i] for i in np.argsort(-row, kind="stable")] for row in chances]
 
 
 class TreesMethod:
@@ -62,7 +77,7 @@ class TreesMethod:
         self._corpus = Corpus(training)
         self._seed = seed
         self._report = report
-        self._fitted: dict[Form, Trees] = {}
+        self._fitted: dict[Form, Savings | Winners] = {}
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
         """See `Method`."""
@@ -79,8 +94,8 @@ class TreesMethod:
             yield Proposal(tuple(lists[: max(budget, 1)]), seconds + each)
 
 
-def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: Report = silent) -> Trees:
-    """On all functions of train that the corpus's run `default` has tuned."""
+def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: Report = silent) -> Savings | Winners:
+    """On all functions of train that the corpus's run `default` has tuned; what is asked depends on the view."""
     matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
     row = {id_: i for i, id_ in enumerate(matrix.function_ids)}
     functions = [f for f in corpus.functions(["train"]) if f.id in row]
@@ -88,7 +103,8 @@ def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: R
     features, _ = features_of([f.ir for f in functions], _oz(llvm, corpus.protocol), form, pool, report)
     rows = [row[f.id] for f in functions]
     part = Matrix([f.id for f in functions], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
-    return fit_trees(part, features, form, seed=seed, report=report)
+    fit = fit_savings if form is Form.PAPER else fit_winners
+    return fit(part, features, seed=seed, report=report)
 
 
 def _oz(llvm: int, protocol: Protocol) -> str:
@@ -128,14 +144,25 @@ def features_of(
     return np.array([r if len(r) == width else [0] * width for r in rows], dtype=np.float32), seconds
 
 
-def fit_trees(
-    matrix: Matrix, features: Features, form: Form, iterations: int = 100, seed: int = 0, report: Report = silent
-) -> Trees:
+def fit_savings(
+    matrix: Matrix, features: Features, iterations: int = 100, seed: int = 0, report: Report = silent
+) -> Savings:
     """Fit on functions whose rows in `matrix` and `features` correspond; what LLVM did not survive saves nothing."""
-    saved = np.where(matrix.counts == LOST, 0, matrix.baseline[:, None] - matrix.counts)
-    ensembles = []
+    saved = np.where(matrix.counts == LOST, 0, matrix.baseline[:, None] - matrix.counts).clip(-_MOST, _MOST)
+    regressors = []
     for i in range(saved.shape[1]):
-        ensemble = HistGradientBoostingRegressor(max_iter=iterations, random_state=seed)
-        ensembles.append(ensemble.fit(features, saved[:, i]))
+        regressor = HistGradientBoostingRegressor(max_iter=iterations, random_state=seed)
+        regressors.append(regressor.fit(features, saved[:, i]))
         report("fitting trees", i + 1, saved.shape[1])
-    return Trees(form, tuple(matrix.pass_lists), tuple(ensembles))
+    return Savings(matrix.pass_lists, regressors)
+
+
+def fit_winners(
+    matrix: Matrix, features: Features, iterations: int = 100, seed: int = 0, report: Report = silent
+) -> Winners:
+    """Fit on functions whose rows in `matrix` and `features` correspond."""
+    report("fitting trees", 0, 1)
+    classifier = HistGradientBoostingClassifier(max_iter=iterations, max_leaf_nodes=15, random_state=seed)
+    fitted = Winners(matrix.pass_lists, classifier.fit(features, canonical_columns(matrix)))
+    report("fitting trees", 1, 1)
+    return fitted

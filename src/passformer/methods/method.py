@@ -69,9 +69,11 @@ def check_budget(budget: int) -> None:
 
 
 class Stopwatch:
-    """CPU time of this thread and of a sandbox's worker, since it was made."""
+    """CPU time of this thread and of a sandbox's worker, since it was made; starting the worker is not counted."""
 
     def __init__(self, sandbox: Sandbox) -> None:
+        if not sandbox.cpu_seconds:
+            sandbox.version()
         self._sandbox = sandbox
         self._thread, self._worker = time.thread_time(), sandbox.cpu_seconds
 
