@@ -5,9 +5,10 @@ import pytest
 
 from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix
-from passformer.baselines.trees import features_of, fit_savings, fit_winners, opcode_counter
+from passformer.baselines.trees import features_of, fit_savings, fit_winners
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
+from passformer.llvm.measure import opcode_counter
 from passformer.llvm.passlist import OZ, PassList
 
 IR = b"""

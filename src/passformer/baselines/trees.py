@@ -6,9 +6,8 @@ save? names one list that nothing verifies. Which list is the best one? ranks li
 the best are good together, while those that save much on average are often good on the same functions.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from passformer.autotune.tunings import LOST, Matrix, read_tunings, to_matrix
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
-from passformer.llvm.module import Module
+from passformer.llvm.measure import opcode_counter
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
@@ -109,19 +108,6 @@ def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: R
 
 def _oz(llvm: int, protocol: Protocol) -> str:
     return OZ.pipeline(llvm, protocol)
-
-
-@contextlib.contextmanager
-def opcode_counter(ir: bytes) -> Iterator[Callable[[str], list[int]]]:
-    """Pipeline -> opcode counts of the module after it; in a worker."""
-    with Module.parse(ir) as module:
-
-        def count(pipeline: str) -> list[int]:
-            with module.clone() as copy:
-                copy.run(pipeline)
-                return copy.opcode_counts()
-
-        yield count
 
 
 def features_of(

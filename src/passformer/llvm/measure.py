@@ -67,6 +67,19 @@ def measurer(subject: Subject) -> Iterator[Callable[[str], Measurement]]:
         yield measure
 
 
+@contextlib.contextmanager
+def opcode_counter(ir: bytes) -> Iterator[Callable[[str], list[int]]]:
+    """Pipeline -> opcode counts of the module after it."""
+    with Module.parse(ir) as module:
+
+        def count(pipeline: str) -> list[int]:
+            with module.clone() as copy:
+                copy.run(pipeline)
+                return copy.opcode_counts()
+
+        yield count
+
+
 def read_module(request: tuple[bytes, Protocol]) -> ModuleFacts:
     """Parse and verify; for protocol `clang` also mark for size. Raises LLVMError for IR that LLVM refuses."""
     ir, protocol = request
