@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from passformer.dataset.prompt import Form
+from passformer.dataset.rows import Ids, TokenRow
 from passformer.dataset.tokenizer import load_tokenizer
-from passformer.dataset.tokens import Ids, TokenRow, read_tokens
+from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Pool, Sandbox

@@ -6,8 +6,12 @@ header lines, indentation. Kept: newlines, everything that changes what the code
 `byval`, `sret`, alignment of memory accesses, constants). The result still parses.
 """
 
+import contextlib
 import hashlib
 import re
+from collections.abc import Callable, Iterator
+
+from passformer.llvm.module import Module
 
 _DROPPED_LINES = re.compile(r"(;|source_filename\b|target (datalayout|triple)\b|attributes #|#dbg_|uselistorder)")
 _TOKENS = re.compile(
@@ -39,6 +43,19 @@ def normalize(text: str) -> str:
         elif line:
             lines.append(line)
     return "\n".join([*lines, *_needed(lines, metadata)]) + "\n"
+
+
+@contextlib.contextmanager
+def normal_forms(ir: bytes) -> Iterator[Callable[[str], tuple[str, int]]]:
+    """Pipeline -> (normal form, instructions) of the module after it; in a worker."""
+    with Module.parse(ir) as module:
+
+        def run(pipeline: str) -> tuple[str, int]:
+            with module.clone() as copy:
+                copy.run(pipeline)
+                return normalize(copy.text()), copy.num_instructions
+
+        yield run
 
 
 def function_id(normal_form: str, name: str) -> str:

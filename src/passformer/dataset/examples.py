@@ -1,8 +1,7 @@
 """Labelled functions as text: normal forms before and after optimisation, in shards, of which prompts are made."""
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,11 +11,10 @@ import pyarrow as pa
 
 from passformer.autotune.labels import LABEL_SCHEMA
 from passformer.corpus.files import atomic, make_folder
-from passformer.corpus.normalize import normalize
+from passformer.corpus.normalize import normal_forms
 from passformer.corpus.store import Corpus, Function, read_table, write_table
 from passformer.dataset.prompt import Answer, Form, write_prompt
 from passformer.llvm.errors import InputError
-from passformer.llvm.module import Module
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
@@ -74,19 +72,6 @@ TEXTS_SCHEMA = pa.schema(
         ("after", pa.int32()),
     ]
 )
-
-
-@contextlib.contextmanager
-def normal_forms(ir: bytes) -> Iterator[Callable[[str], tuple[str, int]]]:
-    """Pipeline -> (normal form, instructions) of the module after it; in a worker."""
-    with Module.parse(ir) as module:
-
-        def run(pipeline: str) -> tuple[str, int]:
-            with module.clone() as copy:
-                copy.run(pipeline)
-                return normalize(copy.text()), copy.num_instructions
-
-        yield run
 
 
 def write_texts(corpus: Corpus, labels: Path, folder: Path, pool: Pool, report: Report = silent) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import ANSWER, BEGIN, END, IR, OZ_IR, Answer, Form
-from passformer.dataset.tokens import Ids, TokenRow
+from passformer.dataset.rows import Ids, TokenRow
 from passformer.llvm.passlist import OZ, PassList
 
 Weights = npt.NDArray[np.float32]

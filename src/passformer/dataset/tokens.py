@@ -6,13 +6,11 @@ one file serves both prompt forms, every length of context, and labels that are 
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
@@ -20,9 +18,9 @@ from tokenizers import Tokenizer
 from passformer.corpus.files import atomic
 from passformer.corpus.store import SPLITS, read_table
 from passformer.dataset.examples import Texts, read_labels, read_texts
+from passformer.dataset.rows import TokenRow
 from passformer.llvm.errors import InputError
 
-Ids = npt.NDArray[np.uint16]
 _IDS = pa.list_(pa.uint16())
 TOKENS_SCHEMA = pa.schema(
     [
@@ -37,23 +35,6 @@ TOKENS_SCHEMA = pa.schema(
     ]
 )
 _BATCH = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """One function."""
-
-    function_id: str
-    source: str
-    unoptimised: Ids
-    after_oz: Ids
-    optimised: Ids
-    """After the label's list."""
-    before: int
-    """Instructions of the unoptimised module."""
-    oz_count: int
-    better: tuple[tuple[str, int], ...]
-    """(pass list, instructions) of every list that beats -Oz; the first is the label; none where -Oz is the label."""
 
 
 def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from passformer.autotune.journal import Journal
 from passformer.corpus.files import alone, atomic, claim
+from passformer.corpus.normalize import normal_forms
 from passformer.corpus.store import read_table, write_table
-from passformer.dataset.examples import normal_forms
 from passformer.evaluate.subjects import Subject, Subjects
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from passformer.corpus.extract import Extracted, extractor
-from passformer.dataset.examples import normal_forms
+from passformer.corpus.normalize import normal_forms
 from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import read_module

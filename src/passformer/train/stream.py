@@ -8,8 +8,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import Form
+from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, pack
-from passformer.dataset.tokens import TokenRow
 from passformer.train.config import DataSection
 
 

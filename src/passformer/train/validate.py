@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from passformer.corpus.normalize import normal_forms
 from passformer.corpus.store import Corpus, Function
-from passformer.dataset.examples import normal_forms
 from passformer.dataset.prompt import Form
+from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Writer
-from passformer.dataset.tokens import TokenRow, read_tokens
+from passformer.dataset.tokens import read_tokens
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
