@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from passformer.corpus.normalize import normalize
 from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
-from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, END, IR, OZ_IR, Answer, Form, parse_answer
+from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, Answer, Form, parse_answer
 from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, pack
 from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
 from passformer.dataset.tokens import read_tokens
@@ -97,7 +97,7 @@ def test_each_pass_is_one_token_and_each_digit_too(tokenizer):
 
 
 def test_the_special_tokens_come_first(tokenizer):
-    assert [tokenizer.token_to_id(text) for text in SPECIAL] == [0, 1, 2, 3, 4]
+    assert [tokenizer.token_to_id(text) for text in SPECIAL] == [0, 1, 2, 3, 4, 5]
     assert tokenizer.encode(f"{OZ_IR}x{IR}y{ANSWER}z{END}").tokens[0] == OZ_IR
 
 
@@ -148,13 +148,13 @@ def test_a_sample_says_what_the_row_says(rows, tokenizer):
 def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     row = max(rows, key=lambda row: len(row.unoptimised))
     writer = Writer(tokenizer, Layout(40, 10))
-    prompt = writer.prompt(form, row.unoptimised, row.after_oz)
+    prompt = writer.prompt(form, row)
     assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
-    assert prompt[0] == tokenizer.token_to_id(OZ_IR if form is Form.BOTH else IR)
-    assert writer.is_cut(form, row.unoptimised, row.after_oz)
+    assert prompt[0] == tokenizer.token_to_id({Form.PAPER: IR, Form.BOTH: OZ_IR, Form.COUNTED: COUNTS}[form])
+    assert writer.is_cut(form, row)
     roomy = Writer(tokenizer, Layout(10**6, 10))
-    assert not roomy.is_cut(form, row.unoptimised, row.after_oz)
-    shown = roomy.prompt(form, row.unoptimised, row.after_oz)
+    assert not roomy.is_cut(form, row)
+    shown = roomy.prompt(form, row)
     assert list(shown[:39]) == list(prompt[:39])
     sample = writer.sample(form, row, [Labelled(OZ, row.oz_count, 1.0)], with_ir=True)
     assert (sample.ids[-1] == tokenizer.token_to_id(END)) == (len(row.optimised) <= 10)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passformer.dataset.prompt import ANSWER, IR, OZ_IR, Answer, Form, parse_answer, write_prompt
+from passformer.dataset.prompt import ANSWER, COUNTS, IR, OZ_IR, Answer, Form, parse_answer, write_prompt
 from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
@@ -52,3 +52,5 @@ def test_anything_else_is_no_answer(text):
 def test_what_the_forms_show():
     assert write_prompt(Form.PAPER, "before\n", "after\n") == f"{IR}before\n{ANSWER}"
     assert write_prompt(Form.BOTH, "before\n", "after\n") == f"{OZ_IR}after\n{IR}before\n{ANSWER}"
+    ir = "define void @f() {\nret void\n}\n"
+    assert write_prompt(Form.COUNTED, ir, "after\n") == f"{COUNTS}1: ret 1\n{OZ_IR}after\n{IR}{ir}{ANSWER}"

@@ -75,7 +75,7 @@ def test_a_prompt_that_is_cut_is_answered_with_oz_unless_it_is_verified(pool, pa
     task = Task(largest.bitcode, major)
     opened = open_package(package)
     views = views_of(task, False, sandbox)
-    assert all(opened.writer.is_cut(Form.PAPER, opened.writer.encode(v.unoptimised), []) for v in views)
+    assert all(opened.writer.is_cut(Form.PAPER, opened.writer.view(v.unoptimised, "")) for v in views)
     model = make_method("model", Options(model=package))
     assert next(model.propose([task], 0, pool)).pass_lists == (OZ,)
     assert next(model.propose([task], 1, pool)).pass_lists != (OZ,)

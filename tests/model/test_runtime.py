@@ -54,7 +54,7 @@ def test_the_exported_model_gives_nearly_the_same_logits(num_kv_heads, tmp_path)
 def test_a_run_becomes_a_package_that_proposes_legal_lists(package, run, dataset):
     opened = open_package(package)
     row = next(read_tokens(dataset, "test"))
-    prompt = opened.writer.prompt(opened.facts.forms[-1], row.unoptimised, row.after_oz).tolist()
+    prompt = opened.writer.prompt(opened.facts.forms[-1], row).tolist()
     found = best_first(opened.model, prompt, opened.grammar, 5)
     assert len({h.names for h in found}) == 5
     assert opened.facts.recipe["step"] == 2 and opened.facts.llvm == 22 and len(opened.facts.forms) == 2

@@ -1,20 +1,22 @@
 """Prompts and answers: the only place that knows how they are written.
 
 The answer is the paper's (its Figure 1): the pass list, the instruction counts before and after, the optimised IR. The
-prompt comes in two forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
+prompt comes in three forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
 unoptimised one: what -Oz leaves behind tells more about what another list could still save, and it is short, so that
-it survives where a long prompt is cut at its end.
+it survives where a long prompt is cut at its end. `counted` says before these two how often each opcode stands in the
+unoptimised IR, of which a long prompt shows only the beginning.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from passformer.dataset.opcodes import opcode_line
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
 
-IR, OZ_IR, ANSWER, END = "<ir>", "<oz>", "<answer>", "<end>"
-"""Tokens of their own: what follows is unoptimised IR, IR after -Oz, the answer; nothing."""
+IR, OZ_IR, COUNTS, ANSWER, END = "<ir>", "<oz>", "<counts>", "<answer>", "<end>"
+"""Tokens of their own: what follows is unoptimised IR, IR after -Oz, opcode counts, the answer; nothing."""
 
 BEGIN = "Run passes"
 """What opens every answer; the list follows."""
@@ -28,6 +30,7 @@ class Form(StrEnum):
 
     PAPER = "paper"
     BOTH = "both"
+    COUNTED = "counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:
     """The prompt for normal forms of one module; `after_oz` is not looked at in form `paper`."""
     if form is Form.PAPER:
         return f"{IR}{unoptimised}{ANSWER}"
-    return f"{OZ_IR}{after_oz}{IR}{unoptimised}{ANSWER}"
+    counts = f"{COUNTS}{opcode_line(unoptimised)}" if form is Form.COUNTED else ""
+    return f"{counts}{OZ_IR}{after_oz}{IR}{unoptimised}{ANSWER}"
 
 
 def parse_answer(text: str) -> Answer:

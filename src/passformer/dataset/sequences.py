@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from passformer.dataset.prompt import ANSWER, BEGIN, END, IR, OZ_IR, Answer, Form
-from passformer.dataset.rows import Ids, TokenRow
+from passformer.dataset.opcodes import opcode_line
+from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, Answer, Form
+from passformer.dataset.rows import Code, Ids, TokenRow, View
 from passformer.llvm.passlist import OZ, PassList
 
 Weights = npt.NDArray[np.float32]
@@ -19,7 +20,7 @@ class Layout:
     """How samples are put together."""
 
     max_prompt: int
-    """Tokens of a prompt; a longer one is cut at its end (in form `both` the unoptimised IR goes first)."""
+    """Tokens of a prompt; a longer one is cut at its end, where the unoptimised IR stands."""
     max_ir: int
     """Tokens of the optimised IR in an answer; a longer one is cut, and has no end mark."""
     count_weight: float = 1.0
@@ -70,27 +71,35 @@ class Writer:
     def __init__(self, tokenizer: Tokenizer, layout: Layout) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
-        self._ir, self._oz, self._answer, self._end = (
-            np.array([tokenizer.token_to_id(t)], dtype=np.uint16) for t in (IR, OZ_IR, ANSWER, END)
+        self._ir, self._oz, self._counts, self._answer, self._end = (
+            np.array([tokenizer.token_to_id(t)], dtype=np.uint16) for t in (IR, OZ_IR, COUNTS, ANSWER, END)
         )
 
-    def prompt(self, form: Form, unoptimised: Ids, after_oz: Ids) -> Ids:
+    def view(self, unoptimised: str, after_oz: str) -> Code:
+        """Of the normal forms of one module."""
+        return Code(self.encode(unoptimised), self.encode(after_oz), self.encode(opcode_line(unoptimised)))
+
+    def prompt(self, form: Form, view: View) -> Ids:
         """(T,) ids of a prompt, cut to `max_prompt`, ending with the token that asks for the answer."""
-        parts = [self._ir, unoptimised]
-        if form is Form.BOTH:
-            parts = [self._oz, after_oz, *parts]
-        whole = np.concatenate(parts)[: self.layout.max_prompt - 1]
+        whole = self._uncut(form, view)[: self.layout.max_prompt - 1]
         return np.concatenate([whole, self._answer])
 
-    def is_cut(self, form: Form, unoptimised: Ids, after_oz: Ids) -> bool:
+    def is_cut(self, form: Form, view: View) -> bool:
         """Whether the prompt does not hold all that it should show."""
-        shown = len(unoptimised) + 1 + (len(after_oz) + 1 if form is Form.BOTH else 0)
-        return shown > self.layout.max_prompt - 1
+        return len(self._uncut(form, view)) > self.layout.max_prompt - 1
+
+    def _uncut(self, form: Form, view: View) -> Ids:
+        parts = [self._ir, view.unoptimised]
+        if form is not Form.PAPER:
+            parts = [self._oz, view.after_oz, *parts]
+        if form is Form.COUNTED:
+            parts = [self._counts, view.counts, *parts]
+        return np.concatenate(parts)
 
     def sample(self, form: Form, row: TokenRow, answers: Sequence[Labelled], with_ir: bool) -> Sample:
         """The sample of a row; with the IR, the first answer is the label, whose IR it is."""
         begin = self.encode(BEGIN)
-        trunk = np.concatenate([self.prompt(form, row.unoptimised, row.after_oz), begin])
+        trunk = np.concatenate([self.prompt(form, row), begin])
         ids, weights, parts = [trunk], [np.zeros(len(trunk), np.float32)], [len(trunk)]
         weights[0][-len(begin) :] = 1
         for number, answer in enumerate(answers):

@@ -11,12 +11,12 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from passformer.corpus.files import atomic
-from passformer.dataset.prompt import ANSWER, END, IR, OZ_IR
+from passformer.dataset.prompt import ANSWER, COUNTS, END, IR, OZ_IR
 from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
 
 PAD = "<pad>"
-SPECIAL = (PAD, END, IR, OZ_IR, ANSWER)
+SPECIAL = (PAD, END, IR, OZ_IR, ANSWER, COUNTS)
 """In the order of their ids, from 0."""
 _PIECES = (
     r"%\d+"

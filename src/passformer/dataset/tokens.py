@@ -5,7 +5,7 @@ one file serves both prompt forms, every length of context, and labels that are 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from passformer.corpus.files import atomic
 from passformer.corpus.store import SPLITS, read_table
 from passformer.dataset.examples import Texts, read_labels, read_texts
+from passformer.dataset.opcodes import opcode_line
 from passformer.dataset.rows import TokenRow
 from passformer.llvm.errors import InputError
 
@@ -28,6 +29,7 @@ TOKENS_SCHEMA = pa.schema(
         ("source", pa.string()),
         ("unoptimised", _IDS),
         ("after_oz", _IDS),
+        ("counts", _IDS),
         ("optimised", _IDS),
         ("before", pa.int32()),
         ("oz_count", pa.int32()),
@@ -35,6 +37,13 @@ TOKENS_SCHEMA = pa.schema(
     ]
 )
 _BATCH = 1_000
+_TEXTS: dict[str, Callable[[Texts], str]] = {
+    "unoptimised": lambda t: t.unoptimised,
+    "after_oz": lambda t: t.after_oz,
+    "counts": lambda t: opcode_line(t.unoptimised),
+    "optimised": lambda t: t.optimised,
+}
+"""Column -> the text whose tokens it holds."""
 
 
 def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
@@ -55,7 +64,7 @@ def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> 
                 writer.write_table(table)
                 totals[split] += len(batch)
                 totals["tokens"] += counts
-                totals["characters"] += sum(len(t.unoptimised) + len(t.after_oz) + len(t.optimised) for t in batch)
+                totals["characters"] += sum(len(text_of(t)) for t in batch for text_of in _TEXTS.values())
     totals["characters_per_token"] = round(totals["characters"] / max(totals["tokens"], 1), 3)
     with atomic(out / "tokens.json") as temporary:
         temporary.write_text(json.dumps(totals, indent=2) + "\n")
@@ -65,7 +74,7 @@ def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> 
 def read_tokens(folder: Path, split: str) -> Iterator[TokenRow]:
     """The rows of a split; raises InputError where there are none."""
     table = read_table(folder / f"tokens-{split}.parquet")
-    columns = {name: table[name].combine_chunks() for name in ("unoptimised", "after_oz", "optimised")}
+    columns = {name: table[name].combine_chunks() for name in _TEXTS}
     flat = {name: column.flatten().to_numpy() for name, column in columns.items()}
     offsets = {name: column.offsets.to_numpy() - column.offsets[0].as_py() for name, column in columns.items()}
     plain = table.select(["function_id", "source", "before", "oz_count", "better"]).to_pylist()
@@ -82,8 +91,8 @@ def _table(
         name: [getattr(t, name) for t in batch] for name in ("function_id", "source", "before", "oz_count")
     }
     num_tokens = 0
-    for name in ("unoptimised", "after_oz", "optimised"):
-        ids = [encoding.ids for encoding in tokenizer.encode_batch([getattr(t, name) for t in batch])]
+    for name, text_of in _TEXTS.items():
+        ids = [encoding.ids for encoding in tokenizer.encode_batch([text_of(t) for t in batch])]
         columns[name] = pa.array(ids, _IDS)
         num_tokens += sum(map(len, ids))
     columns["better"] = [better[t.function_id] for t in batch]
@@ -95,4 +104,5 @@ def texts_for_tokenizer(texts: Iterable[Texts]) -> Iterator[str]:
     for t in texts:
         yield t.unoptimised
         yield t.after_oz
+        yield opcode_line(t.unoptimised)
         yield f"Run passes to reduce instruction count from {t.before} to {t.after}:\n\n"

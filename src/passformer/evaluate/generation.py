@@ -94,7 +94,7 @@ def _write_one(package: Package, task: Task, budget: int, sandbox: Sandbox) -> d
         return {}
     (view,) = views
     writer = package.writer
-    prompt = writer.prompt(form, writer.encode(view.unoptimised), writer.encode(view.after_oz)).tolist()
+    prompt = writer.prompt(form, writer.view(view.unoptimised, view.after_oz)).tolist()
     (best,) = best_first(package.model, prompt, package.grammar, 1)
     text = write_on(package.model, package.tokenizer, package.grammar, best, package.facts.max_ir + _HEAD_TOKENS)
     pass_list = PassList(best.names)

@@ -73,7 +73,7 @@ _opened = cache(open_package)
 def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) -> Proposal:
     watch = Stopwatch(sandbox)
     form = form_for(package, budget)
-    views = views_of(task, form is Form.BOTH, sandbox)
+    views = views_of(task, form is not Form.PAPER, sandbox)
     if not views:  # nothing in it that LLVM can split off
         return Proposal((OZ,), watch.cpu_seconds)
     scores: Counter[PassList] = Counter()
@@ -88,8 +88,9 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
 
 def form_for(package: Package, budget: int) -> Form:
     """The form to ask in: IR after -Oz is there for nothing where -Oz is run anyway, that is with a budget."""
-    wanted = Form.BOTH if budget > 0 else Form.PAPER
-    return wanted if wanted in package.facts.forms else package.facts.forms[0]
+    forms = package.facts.forms
+    suitable = [form for form in forms if (form is Form.PAPER) == (budget == 0)]
+    return (*suitable, *forms)[0]
 
 
 def views_of(task: Task, with_oz: bool, sandbox: Sandbox) -> list[View]:
@@ -117,10 +118,10 @@ def _ask(package: Package, form: Form, view: View, budget: int) -> list[tuple[Pa
     Without a budget it is one: -Oz where the prompt had to be cut, and where -Oz is nearly as probable as the best.
     """
     writer = package.writer
-    unoptimised, after_oz = writer.encode(view.unoptimised), writer.encode(view.after_oz)
-    if budget == 0 and writer.is_cut(form, unoptimised, after_oz):
+    code = writer.view(view.unoptimised, view.after_oz)
+    if budget == 0 and writer.is_cut(form, code):
         return [(OZ, 1.0)]
-    prompt = writer.prompt(form, unoptimised, after_oz).tolist()
+    prompt = writer.prompt(form, code).tolist()
     num_lists = budget + 1 if budget else _ONE_SHOT  # one more, because -Oz may be among them
     found = [
         (PassList(h.names), h.log_probability) for h in best_first(package.model, prompt, package.grammar, num_lists)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
 
 
@@ -37,8 +38,10 @@ class DataSection(Section):
     """What the model is shown."""
 
     paper_share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share of samples whose prompt shows the unoptimised IR alone; the others show the IR after -Oz first. One model
-    that knows both forms can answer with no additional compilation, and better where -Oz runs anyway."""
+    """Share of samples whose prompt shows the unoptimised IR alone; the others show the IR after -Oz too. One model
+    that knows two forms can answer with no additional compilation, and better where -Oz runs anyway."""
+    form: Form = Form.BOTH
+    """Of the others."""
     max_prompt: int = 1024
     """Tokens; longer prompts are cut at their end."""
     max_ir: int = 512

@@ -36,7 +36,7 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
             name=config["name"],
             llvm=llvm,
             protocol=source["protocol"],
-            forms=_forms(config["data"]["paper_share"]),
+            forms=_forms(config["data"]),
             max_prompt=config["data"]["max_prompt"],
             max_ir=config["data"]["max_ir"],
             passes=tuple(p.name for p in passes),
@@ -50,6 +50,7 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
     return {"parameters": model.config.num_parameters, "bytes": sum(sizes.values()), "files": sizes, "folder": str(out)}
 
 
-def _forms(paper_share: float) -> tuple[Form, ...]:
+def _forms(data: dict[str, Any]) -> tuple[Form, ...]:
     """The forms that a model was trained on."""
-    return (*([Form.PAPER] if paper_share > 0 else []), *([Form.BOTH] if paper_share < 1 else []))
+    share = data["paper_share"]
+    return (*([Form.PAPER] if share > 0 else []), *([Form(data["form"])] if share < 1 else []))

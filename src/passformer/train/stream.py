@@ -47,7 +47,7 @@ class PackStream:
         """One sample of a row; the answers are drawn."""
         answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
         has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
-        form = Form.PAPER if rng.random() < self._data.paper_share else Form.BOTH
+        form = Form.PAPER if rng.random() < self._data.paper_share else self._data.form
         sample = self._writer.sample(form, row, answers, has_label and rng.random() < self._data.ir_share)
         if self._data.gain_power:
             scale = (1 + row.oz_count - min(answer.count for answer in answers)) ** self._data.gain_power

@@ -52,7 +52,7 @@ class Validator:
         self._pool = pool
         self._tokenizer = tokenizer
         share = config.data.paper_share
-        self._forms = [form for form, part in ((Form.PAPER, share), (Form.BOTH, 1 - share)) if part > 0]
+        self._forms = [form for form, part in ((Form.PAPER, share), (config.data.form, 1 - share)) if part > 0]
         self._protocol = corpus.protocol
         self._num_generated = run.generate_functions if config.data.ir_weight and config.data.ir_share else 0
         self._max_ir = config.data.max_ir
@@ -75,7 +75,7 @@ class Validator:
             lists: list[PassList] = []
             answers: list[str] = []
             for number, (row, _) in enumerate(self._items):
-                prompt = self._writer.prompt(form, row.unoptimised, row.after_oz).tolist()
+                prompt = self._writer.prompt(form, row).tolist()
                 (best,) = best_first(asked, prompt, self._grammar, 1)
                 lists.append(PassList(best.names))
                 if form is self._forms[-1] and number < self._num_generated:

@@ -1,0 +1,61 @@
+"""Opcode counts of a text are those of the module."""
+
+from passformer.corpus.normalize import normalize
+from passformer.dataset.examples import read_texts
+from passformer.dataset.opcodes import opcode_counts, opcode_line
+
+IR = """
+%pair = type { ptr, i32 }
+@g = global i32 7
+declare void @h(i32)
+declare i32 @__gxx_personality_v0(...)
+define i32 @f(i32 %x) personality ptr @__gxx_personality_v0 {
+entry:
+  switch i32 %x, label %other [
+    i32 1, label %one
+    i32 2, label %one
+  ]
+one:
+  invoke void @h(i32 1)
+          to label %end unwind label %bad
+bad:
+  %0 = landingpad { ptr, i32 }
+          cleanup
+          catch ptr null
+  resume { ptr, i32 } %0
+other:
+  tail call void @h(i32 2)
+  %y = add i32 %x, 1
+  store i32 %y, ptr @g
+  br label %end
+end:
+  ret i32 0
+}
+define void @"two; ] words"() {
+  ret void
+}
+"""
+
+
+def test_every_instruction_counts_once():
+    expected = {
+        "switch": 1,
+        "invoke": 1,
+        "landingpad": 1,
+        "resume": 1,
+        "call": 1,
+        "add": 1,
+        "store": 1,
+        "br": 1,
+        "ret": 2,
+    }
+    assert opcode_counts(normalize(IR)) == expected
+    line = "10: add 1 br 1 call 1 invoke 1 landingpad 1 resume 1 ret 2 store 1 switch 1\n"
+    assert opcode_line(normalize(IR)) == line
+    assert opcode_line("") == "0: \n"
+
+
+def test_the_totals_are_llvms(dataset):
+    for text in read_texts(dataset, ["train", "test"]):
+        assert opcode_counts(text.unoptimised).total() == text.before
+        assert opcode_counts(text.after_oz).total() == text.oz_count
