@@ -11,7 +11,7 @@ from passformer.corpus.normalize import normalize
 from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
 from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, Answer, Form, parse_answer
-from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, pack
+from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, draw_outcomes, pack
 from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
 from passformer.dataset.tokens import read_tokens
 from passformer.dataset.vocabulary import make_tokenizer
@@ -174,6 +174,19 @@ def test_answers_are_drawn_by_their_gain(rows):
     assert all(len(answers) <= 3 and sum(a.weight for a in answers) == pytest.approx(1) for answers in few)
     none = next(row for row in rows if not row.better)
     assert draw_answers(none, rng, 1.0, 4) == [Labelled(OZ, none.oz_count, 1.0)]
+
+
+def test_outcomes_teach_counts_alone(rows, tokenizer):
+    row = max(rows, key=lambda row: len(row.better) * len(row.others))
+    tried = dict((*row.better[1:], *row.others))
+    outcomes = draw_outcomes(row, np.random.default_rng(1), 3, 0.2)
+    assert len({o.pass_list for o in outcomes}) == 3 and all(tried[str(o.pass_list)] == o.count for o in outcomes)
+    assert len(draw_outcomes(row, np.random.default_rng(1), 99, 0.2)) == len(tried)
+    sample = Writer(tokenizer, Layout(10_000, 10)).sample(Form.PAPER, row, outcomes, with_ir=False)
+    _, *branches = np.split(sample.weights, np.cumsum(sample.parts)[:-1])
+    for outcome, weights in zip(outcomes, branches, strict=True):
+        num_list = len(outcome.pass_list) + 1
+        assert set(weights[:num_list]) == {0} and set(weights[num_list:-1]) == {np.float32(0.2)} and weights[-1] == 0
 
 
 @given(st.lists(st.lists(st.integers(1, 15), min_size=1, max_size=3), min_size=1, max_size=40))

@@ -31,7 +31,15 @@ TINY = TrainConfig.model_validate(
     {
         "name": "tiny",
         "model": {"dim": 32, "num_layers": 2, "num_heads": 2, "num_kv_heads": 1, "hidden_dim": 64, "context": 256},
-        "data": {"max_prompt": 96, "max_ir": 64, "pack_tokens": 256, "ir_share": 0.5, "sharpness": 2.0, "answers": 3},
+        "data": {
+            "max_prompt": 96,
+            "max_ir": 64,
+            "pack_tokens": 256,
+            "ir_share": 0.5,
+            "sharpness": 2.0,
+            "answers": 3,
+            "outcomes": 2,
+        },
         "optim": {"steps": 6, "packs_per_step": 2, "learning_rate": 3e-3, "warmup_steps": 2},
         "run": {"precision": "float32", "checkpoint_every": 2, "log_every": 1, "validate_every": 100},
     }

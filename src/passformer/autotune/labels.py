@@ -18,16 +18,20 @@ from passformer.autotune.verified import read_record
 from passformer.corpus.store import write_table
 from passformer.llvm.passlist import OZ, PassList
 
+LISTS_TYPE = pa.list_(pa.struct([("pass_list", pa.string()), ("count", pa.int32())]))
 LABEL_SCHEMA = pa.schema(
     [
         ("function_id", pa.string()),
         ("pass_list", pa.string()),
         ("count", pa.int32()),
         ("baseline", pa.int32()),
-        ("better", pa.list_(pa.struct([("pass_list", pa.string()), ("count", pa.int32())]))),
+        ("better", LISTS_TYPE),
+        ("others", LISTS_TYPE),
     ]
 )
-"""`better`: every admitted list that beats -Oz, best first, the label foremost, for models that learn from more."""
+"""`better`: every admitted list that beats -Oz, best first, the label foremost, for models that learn from more.
+`others`: a few drawn from those that do not, for models that learn what lists do."""
+NUM_OTHERS = 8
 Codes = npt.NDArray[np.int64]
 
 
@@ -66,6 +70,7 @@ def write_labels(folders: Sequence[Path], out: Path, record: Path | None = None,
         "count": best,
         "baseline": baseline,
         "better": _better(function, code, count, baseline, rank, names),
+        "others": _others(function, code, count, baseline, np.random.default_rng(seed), names),
     }
     write_table(out, pa.table(rows).cast(LABEL_SCHEMA))
     return {
@@ -110,10 +115,26 @@ def _better(
     kept = count < baseline[function]
     function, code, count = function[kept], code[kept], count[kept]
     order = np.lexsort((rank[code], count, function))
-    function, code, count = function[order], code[order], count[order]
+    return _lists(function[order], code[order], count[order], len(baseline), names)
+
+
+def _others(
+    function: Codes, code: Codes, count: Codes, baseline: Codes, rng: np.random.Generator, names: Sequence[str]
+) -> pa.ListArray:
+    """(functions,) some of the lists that do not beat -Oz, but for -Oz itself, with their counts."""
+    kept = (count >= baseline[function]) & (code != names.index(str(OZ)))
+    rows = np.unique(np.column_stack([function, code, count])[kept], axis=0)
+    function, code, count = rows[np.lexsort((rng.random(len(rows)), rows[:, 0]))].T
+    place = np.arange(len(function)) - np.searchsorted(function, function)
+    few = place < NUM_OTHERS
+    return _lists(function[few], code[few], count[few], len(baseline), names)
+
+
+def _lists(function: Codes, code: Codes, count: Codes, num_functions: int, names: Sequence[str]) -> pa.ListArray:
+    """(functions,) lists with counts from rows that are sorted by function; of equal neighbours one is kept."""
     first = np.append(True, (np.diff(function) != 0) | (np.diff(code) != 0)) if len(code) else np.array([], dtype=bool)
     function, code, count = function[first], code[first], count[first]
-    offsets = np.searchsorted(function, np.arange(len(baseline) + 1)).astype(np.int32)
+    offsets = np.searchsorted(function, np.arange(num_functions + 1)).astype(np.int32)
     lists = pa.array(list(names), pa.string()).take(pa.array(code))
     rows = pa.StructArray.from_arrays([lists, pa.array(count, pa.int32())], names=["pass_list", "count"])
     return pa.ListArray.from_arrays(pa.array(offsets), rows)

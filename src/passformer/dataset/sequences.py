@@ -37,7 +37,9 @@ class Labelled:
     count: int
     """Instructions after it."""
     weight: float
-    """Share of the answer."""
+    """Share of the answer; 0 for a list that is shown for what it does alone."""
+    count_weight: float | None = None
+    """Of its counts; None for `weight` times the layout's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Writer:
             ids += [head, tail]
             weights += [
                 np.full(num_list, answer.weight, np.float32),
-                np.full(len(head) - num_list, answer.weight * self.layout.count_weight, np.float32),
+                np.full(len(head) - num_list, _count_weight(answer, self.layout), np.float32),
                 np.full(len(tail), self.layout.ir_weight if len(ir) else answer.weight, np.float32),
             ]
             parts.append(len(head) + len(tail))
@@ -119,6 +121,17 @@ class Writer:
     def encode(self, text: str) -> Ids:
         """Ids of a text."""
         return np.array(self.tokenizer.encode(text).ids, dtype=np.uint16)
+
+
+def _count_weight(answer: Labelled, layout: Layout) -> float:
+    return answer.weight * layout.count_weight if answer.count_weight is None else answer.count_weight
+
+
+def draw_outcomes(row: TokenRow, rng: np.random.Generator, number: int, weight: float) -> list[Labelled]:
+    """Up to `number` of the lists that were tried on this row, good or bad, to learn what they do to it."""
+    tried = (*row.better[1:], *row.others)
+    chosen = rng.permutation(len(tried))[:number]
+    return [Labelled(PassList.parse(tried[i][0]), tried[i][1], 0.0, weight) for i in chosen]
 
 
 def draw_answers(row: TokenRow, rng: np.random.Generator, sharpness: float, number: int) -> list[Labelled]:

@@ -2,7 +2,8 @@
 
 Merges may cross the spaces inside a line, so that `= load i32, ptr` can be one token. Kept apart: each digit of a
 number (so that counts can be learnt), and each numbered value `%12`, which is one token where it is frequent; not split
-are the digits in names and types (`i32`) and those of alignments. Each pass name, with its dash, is one token.
+are the digits in names and types (`i32`) and those of alignments. Each pass name, with its dash, is one token; so is
+what stands around a pass list.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from passformer.corpus.files import atomic
-from passformer.dataset.prompt import ANSWER, COUNTS, END, IR, OZ_IR
+from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR
 from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
 
@@ -40,15 +41,16 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    passes = [AddedToken(pass_token(name), normalized=False) for name in catalog()]
+    words = [BEGIN, AFTER_LIST, *map(pass_token, catalog())]
+    added = [AddedToken(word, normalized=False) for word in words]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(passes),
+        vocab_size=vocab_size - len(added),
         special_tokens=[AddedToken(text, special=True, normalized=False) for text in SPECIAL],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_tokens(passes)
+    tokenizer.add_tokens(added)
     return tokenizer
 
 

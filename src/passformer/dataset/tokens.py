@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
+from passformer.autotune.labels import LISTS_TYPE
 from passformer.corpus.files import atomic
 from passformer.corpus.store import SPLITS, read_table
 from passformer.dataset.examples import Texts, read_labels, read_texts
@@ -33,7 +34,8 @@ TOKENS_SCHEMA = pa.schema(
         ("optimised", _IDS),
         ("before", pa.int32()),
         ("oz_count", pa.int32()),
-        ("better", pa.list_(pa.struct([("pass_list", pa.string()), ("count", pa.int32())]))),
+        ("better", LISTS_TYPE),
+        ("others", LISTS_TYPE),
     ]
 )
 _BATCH = 1_000
@@ -44,13 +46,14 @@ _TEXTS: dict[str, Callable[[Texts], str]] = {
     "optimised": lambda t: t.optimised,
 }
 """Column -> the text whose tokens it holds."""
+_LISTS = ("better", "others")
 
 
 def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
     """Write `tokens-SPLIT.parquet` for each split to `out`; returns counts of functions and tokens."""
     if tokenizer.get_vocab_size() > np.iinfo(np.uint16).max:
         raise InputError(f"a vocabulary of {tokenizer.get_vocab_size():,} does not fit 16 bits")
-    better = {row["function_id"]: row["better"] for row in read_labels(labels)}
+    known = {row["function_id"]: row for row in read_labels(labels)}
     totals: dict[str, Any] = {"tokens": 0, "characters": 0}
     for split in SPLITS:
         totals[split] = 0
@@ -60,7 +63,7 @@ def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> 
         ):
             rows = read_texts(texts, [split])
             while batch := list(islice(rows, _BATCH)):
-                table, counts = _table(batch, better, tokenizer)
+                table, counts = _table(batch, known, tokenizer)
                 writer.write_table(table)
                 totals[split] += len(batch)
                 totals["tokens"] += counts
@@ -77,16 +80,14 @@ def read_tokens(folder: Path, split: str) -> Iterator[TokenRow]:
     columns = {name: table[name].combine_chunks() for name in _TEXTS}
     flat = {name: column.flatten().to_numpy() for name, column in columns.items()}
     offsets = {name: column.offsets.to_numpy() - column.offsets[0].as_py() for name, column in columns.items()}
-    plain = table.select(["function_id", "source", "before", "oz_count", "better"]).to_pylist()
+    plain = table.select(["function_id", "source", "before", "oz_count", *_LISTS]).to_pylist()
     for i, row in enumerate(plain):
         ids = {name: flat[name][offsets[name][i] : offsets[name][i + 1]] for name in columns}
-        better = tuple((b["pass_list"], b["count"]) for b in row.pop("better"))
-        yield TokenRow(**row, **ids, better=better)
+        better, others = (tuple((item["pass_list"], item["count"]) for item in row.pop(name)) for name in _LISTS)
+        yield TokenRow(**row, **ids, better=better, others=others)
 
 
-def _table(
-    batch: Sequence[Texts], better: dict[str, list[dict[str, Any]]], tokenizer: Tokenizer
-) -> tuple[pa.Table, int]:
+def _table(batch: Sequence[Texts], known: dict[str, dict[str, Any]], tokenizer: Tokenizer) -> tuple[pa.Table, int]:
     columns: dict[str, Any] = {
         name: [getattr(t, name) for t in batch] for name in ("function_id", "source", "before", "oz_count")
     }
@@ -95,7 +96,7 @@ def _table(
         ids = [encoding.ids for encoding in tokenizer.encode_batch([text_of(t) for t in batch])]
         columns[name] = pa.array(ids, _IDS)
         num_tokens += sum(map(len, ids))
-    columns["better"] = [better[t.function_id] for t in batch]
+    columns |= {name: [known[t.function_id][name] for t in batch] for name in _LISTS}
     return pa.table(columns, schema=TOKENS_SCHEMA), num_tokens
 
 

@@ -58,6 +58,10 @@ class DataSection(Section):
     """Lists drawn for each sample; they share its prompt, so that more of them cost little."""
     count_weight: Annotated[float, Field(ge=0)] = 1.0
     """Loss weight of the tokens between list and IR: mostly the counts."""
+    outcomes: Annotated[int, Field(ge=0)] = 0
+    """Other lists shown with each sample for the instructions they leave, whether they are good or not."""
+    outcome_weight: Annotated[float, Field(ge=0)] = 0.2
+    """Loss weight of a token of their counts."""
     negatives: Annotated[float, Field(ge=0)] = 1.0
     """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
     gain_power: Annotated[float, Field(ge=0)] = 0.0

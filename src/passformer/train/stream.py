@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
-from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, pack
+from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, draw_outcomes, pack
 from passformer.train.config import DataSection
 
 
@@ -46,9 +46,10 @@ class PackStream:
     def sample(self, row: TokenRow, rng: np.random.Generator) -> Sample:
         """One sample of a row; the answers are drawn."""
         answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
+        outcomes = draw_outcomes(row, rng, self._data.outcomes, self._data.outcome_weight)
         has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
         form = Form.PAPER if rng.random() < self._data.paper_share else self._data.form
-        sample = self._writer.sample(form, row, answers, has_label and rng.random() < self._data.ir_share)
+        sample = self._writer.sample(form, row, [*answers, *outcomes], has_label and rng.random() < self._data.ir_share)
         if self._data.gain_power:
             scale = (1 + row.oz_count - min(answer.count for answer in answers)) ** self._data.gain_power
             sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))
