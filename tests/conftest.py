@@ -123,11 +123,11 @@ def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def package(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(run: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runtime folder of that run: a model that knows next to nothing."""
     from passformer.train.export import export_run
 
     folder = tmp_path_factory.mktemp("package") / "runtime"
-    sizes = export_run(run, folder)
+    sizes = export_run(run, folder, Corpus(labelled))
     assert sizes["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     return folder

@@ -391,14 +391,18 @@ def train(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `passformer train`.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The tuned corpus that it was trained on.")],
     out: Annotated[Path | None, typer.Option(help="The folder to write; default: RUN/runtime.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write the files that `optimize` runs a model from, without torch: ONNX with 8-bit weights."""
-    from passformer.tables import print_figures
+    from passformer.corpus.store import Corpus
+    from passformer.tables import print_figures, track_steps
     from passformer.train.export import export_run
 
-    _emit(export_run(run, out or run / "runtime"), as_json, print_figures)
+    with track_steps() as report:
+        result = export_run(run, out or run / "runtime", Corpus(data), report=report)
+    _emit(result, as_json, print_figures)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
@@ -61,16 +62,16 @@ def test_a_run_becomes_a_package_that_proposes_legal_lists(package, run, dataset
     assert load_tokenizer(run / "tokenizer.json").to_str() == opened.tokenizer.to_str()
 
 
-def test_a_run_that_is_not_finished_cannot_be_exported(run, tmp_path):
+def test_a_run_that_is_not_finished_cannot_be_exported(run, labelled, tmp_path):
     with pytest.raises(InputError, match="no finished training run"):
-        export_run(tmp_path, tmp_path / "out")
+        export_run(tmp_path, tmp_path / "out", Corpus(labelled))
     shutil.copytree(run, tmp_path / "cut")
     (tmp_path / "cut" / "model" / "model.safetensors").unlink()
     with pytest.raises(InputError, match="no finished training run"):
-        export_run(tmp_path / "cut", tmp_path / "out")
+        export_run(tmp_path / "cut", tmp_path / "out", Corpus(labelled))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "savings.npz"])
 def test_a_damaged_package_is_named(name, package, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(package, copy)

@@ -25,8 +25,8 @@ from passformer.model.package import SHIPPED, DamagedPackage, Package, open_pack
 
 MAX_FUNCTIONS = 12
 """Of one module that the model is asked about, the largest first."""
-_ONE_SHOT = 4
-"""How many lists are weighed against -Oz where only one may be named."""
+ONE_SHOT = 6
+"""How many lists are weighed against each other where only one may be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,22 @@ def views_of(task: Task, with_oz: bool, sandbox: Sandbox) -> list[View]:
 def _ask(package: Package, form: Form, view: View, budget: int) -> list[tuple[PassList, float]]:
     """The model's lists for a function with their probabilities.
 
-    Without a budget it is one: -Oz where the prompt had to be cut, and where -Oz is nearly as probable as the best.
+    Without a budget it is one: the list that is expected to save most, -Oz where none is, or the prompt had to be cut.
     """
     writer = package.writer
     code = writer.view(view.unoptimised, view.after_oz)
     if budget == 0 and writer.is_cut(form, code):
         return [(OZ, 1.0)]
     prompt = writer.prompt(form, code).tolist()
-    num_lists = budget + 1 if budget else _ONE_SHOT  # one more, because -Oz may be among them
-    found = [
-        (PassList(h.names), h.log_probability) for h in best_first(package.model, prompt, package.grammar, num_lists)
-    ]
-    if budget == 0:
-        caution = package.facts.caution
-        found = [max(found, key=lambda item: item[1] + (caution if item[0] == OZ else 0.0))]
-    return [(pass_list, float(np.exp(score))) for pass_list, score in found]
+    num_lists = budget + 1 if budget else ONE_SHOT  # one more, because -Oz may be among them
+    found = chances_of(package, prompt, num_lists)
+    if budget > 0:
+        return list(found.items())
+    chosen = package.savings.choose({str(p): chance for p, chance in found.items()}, package.facts.caution)
+    return [(PassList.parse(chosen), 1.0)]
+
+
+def chances_of(package: Package, prompt: Sequence[int], num_lists: int) -> dict[PassList, float]:
+    """The most probable lists with their probabilities, the most probable first."""
+    hypotheses = best_first(package.model, prompt, package.grammar, num_lists)
+    return {PassList(h.names): float(np.exp(h.log_probability)) for h in hypotheses}

@@ -1,4 +1,4 @@
-"""A runtime folder: model.onnx, tokenizer.json and model.json, which says what they are; read with care."""
+"""A runtime folder: model.onnx, tokenizer.json, savings.npz, and model.json, which says what they are."""
 
 import hashlib
 import json
@@ -15,11 +15,12 @@ from passformer.dataset.tokenizer import load_tokenizer
 from passformer.model.decoding import Grammar, LanguageModel
 from passformer.model.grammar import grammar_of
 from passformer.model.runtime import OnnxModel
+from passformer.model.savings import Savings, read_savings
 
 FORMAT = 1
 SHIPPED = Path(passformer.__file__).parent / "weights"
 """The model that comes along."""
-FILES = ("model.onnx", "tokenizer.json")
+FILES = ("model.onnx", "tokenizer.json", "savings.npz")
 
 
 class DamagedPackage(Exception):
@@ -45,7 +46,7 @@ class Facts:
     metas: tuple[str, ...]
     """Those of them that may stand in a list once."""
     caution: float
-    """Log-odds in favour of -Oz where one list is named and nothing is verified (found on validation)."""
+    """Instructions that a list must be expected to save if it is to be named unverified (found on validation)."""
     digests: dict[str, str]
     """SHA-256 of each file."""
     recipe: dict[str, Any]
@@ -61,6 +62,7 @@ class Package:
     tokenizer: Tokenizer
     writer: Writer
     grammar: Grammar
+    savings: Savings
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
@@ -84,9 +86,10 @@ def open_package(folder: Path, num_threads: int = 1) -> Package:
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         grammar = grammar_of(tokenizer, facts.passes, facts.metas)
         model = OnnxModel(folder / "model.onnx", num_threads)
+        savings = read_savings(folder / "savings.npz")
     except Exception as error:  # each library raises its own
         raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
-    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar)
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar, savings)
 
 
 def read_facts(folder: Path) -> Facts:

@@ -1,22 +1,35 @@
-"""From a finished run to the files that users need."""
+"""From a finished run to the files that users need.
+
+What lists save, and how cautious to be with one that nothing verifies, is learnt from the tuned corpus: the first from
+its functions of train, the second from those of validation.
+"""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from passformer.autotune.tunings import read_tunings, to_matrix
 from passformer.corpus.files import make_folder
+from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
+from passformer.llvm.progress import Report, silent
 from passformer.model.export import export_onnx
 from passformer.model.hf import DamagedModel, load_hf
-from passformer.model.package import FILES, Facts, write_facts
+from passformer.model.package import FILES, Facts, open_package, write_facts
+from passformer.model.savings import write_savings
+from passformer.train.caution import find_caution, train_savings, validation_rows
 from passformer.train.checkpoint import checkpoints
 
 
-def export_run(run: Path, out: Path) -> dict[str, Any]:
-    """Write a runtime folder for a run's model; returns sizes. Raises InputError for a run that is not finished."""
+def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, report: Report = silent) -> dict[str, Any]:
+    """Write a runtime folder for a run's model; returns sizes, and how it does unverified on validation.
+
+    Raises InputError for a run that is not finished, or a corpus that is not tuned.
+    """
     try:
         config = json.loads((run / "config.json").read_text())
         source = json.loads((run / "source.json").read_text())
@@ -24,30 +37,38 @@ def export_run(run: Path, out: Path) -> dict[str, Any]:
         model = load_hf(run / "model")
     except (OSError, ValueError, IndexError, DamagedModel) as error:
         raise InputError(f"{run} is no finished training run ({error})") from None
+    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
     make_folder(out)
     export_onnx(model.eval(), out / "model.onnx")
     save_tokenizer(load_tokenizer(run / "tokenizer.json"), out / "tokenizer.json")
+    write_savings(out / "savings.npz", train_savings(corpus, matrix))
     llvm = int(source["llvm"].split(".")[0])
     passes = searched_passes(llvm)
-    recipe = {"config": config, "step": facts["step"], "tokens": facts["tokens"], "data": source}
-    write_facts(
-        out,
-        Facts(
-            name=config["name"],
-            llvm=llvm,
-            protocol=source["protocol"],
-            forms=_forms(config["data"]),
-            max_prompt=config["data"]["max_prompt"],
-            max_ir=config["data"]["max_ir"],
-            passes=tuple(p.name for p in passes),
-            metas=tuple(p.name for p in passes if p.kind == "meta"),
-            caution=0.0,
-            digests={},
-            recipe=recipe,
-        ),
+    written = Facts(
+        name=config["name"],
+        llvm=llvm,
+        protocol=source["protocol"],
+        forms=_forms(config["data"]),
+        max_prompt=config["data"]["max_prompt"],
+        max_ir=config["data"]["max_ir"],
+        passes=tuple(p.name for p in passes),
+        metas=tuple(p.name for p in passes if p.kind == "meta"),
+        caution=0.0,
+        digests={},
+        recipe={"config": config, "step": facts["step"], "tokens": facts["tokens"], "data": source},
     )
+    write_facts(out, written)
+    rows = validation_rows(corpus, functions)
+    caution, figures = find_caution(open_package(out), rows, matrix, report)
+    write_facts(out, replace(written, caution=caution))
     sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
-    return {"parameters": model.config.num_parameters, "bytes": sum(sizes.values()), "files": sizes, "folder": str(out)}
+    return {
+        "parameters": model.config.num_parameters,
+        "bytes": sum(sizes.values()),
+        "files": sizes,
+        "unverified": figures,
+        "folder": str(out),
+    }
 
 
 def _forms(data: dict[str, Any]) -> tuple[Form, ...]:
