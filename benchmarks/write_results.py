@@ -249,6 +249,27 @@ def stress_section(stress: Data) -> list[str]:
     ]
 
 
+def dry_run_section(run: Data) -> list[str]:
+    rows = [
+        [
+            row["gpu"],
+            f"{row['gpus']}",
+            f"{sum(v for k, v in row['gigabytes'].items() if k != 'of'):.1f} of {row['gigabytes']['of']}",
+            f"{row['tokens_per_second_per_gpu']:,}",
+            f"{row['days']:.1f}",
+        ]
+        for row in run["rows"]
+    ]
+    return [
+        f"`benchmarks/dry_run.py`; commit {run['commit']}. Computed, not measured: the model is built on PyTorch's meta device.",
+        "",
+        f"Preset `{run['name']}`: {run['parameters']:,} parameters, {run['flops_per_token'] / 1e9:.1f} GFLOP a token of training, "
+        f"{run['tokens'] / 1e9:.1f} billion tokens; GPUs are taken to reach {100 * run['share_of_peak']:.0f} % of their peak.",
+        "",
+        *table(["GPU", "number", "GB on each", "tokens a second and GPU", "days"], rows),
+    ]
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "optimize-files": ("Whole files, `passformer optimize`", files_section),
     "corpus": ("The corpus", corpus_section),
@@ -256,6 +277,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "search-curves": ("Searches compared", curves_section),
     "linear-cost": ("Cost of tuning", linear_section),
     "verify": ("Differential testing", verify_section),
+    "dry-run": ("The paper's model, on paper", dry_run_section),
     "bench-compile": ("In process against spawned opt", bench_section),
     "oz-equality": ("-Oz in process against `clang -Oz`", equality_section),
     "sandbox-stress": ("Random lists of every catalog pass", stress_section),
