@@ -1,7 +1,7 @@
 """What a preset needs, computed without weights: parameters, memory a GPU, floating-point work, days.
 
 Usage: python benchmarks/dry_run.py [configs/paper-7b.toml]
-Writes docs/results/dry-run.json. The model is built on PyTorch's meta device, so that shapes are real and nothing else is.
+Writes docs/results/dry-run.json. The model is built on PyTorch's meta device: shapes are real, and nothing else is.
 """
 
 import argparse

@@ -11,11 +11,13 @@ import pytest
 
 from passformer.autotune.coreset import shipped_coreset
 from passformer.corpus.store import Corpus, read_table
+from passformer.dataset.opcodes import opcode_counts
 from passformer.evaluate.evaluate import Settings, evaluate
 from passformer.evaluate.generation import generate, read_generated
 from passformer.evaluate.methods import METHODS, Options, identity
 from passformer.evaluate.results import at_budget, bootstrap, read_results, summarise
 from passformer.evaluate.subjects import best_known, read_subjects
+from passformer.evaluate.wins import best_lists, read_wins
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ, PassList
@@ -165,6 +167,21 @@ def test_the_command(labelled, tmp_path):
     for wrong in (["--method", "guess"], ["--functions", str(PROGRAMS)]):
         done = subprocess.run([*command, *wrong], capture_output=True, text=True)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_where_a_method_beats_every_search_the_code_is_kept(subjects, labelled, pool, tmp_path):
+    """A tuning run that knows -Oz alone is beaten by many lists."""
+    unknowing = dataclasses.replace(subjects, best={s.id: 10**6 for s in subjects.items})
+    evaluate(unknowing, Fixed("-Oz -gvn-hoist"), tmp_path, pool, Settings("fixed", 1))
+    wins = read_wins(tmp_path)
+    assert 1 <= len(wins) <= 3 and read_wins(labelled) == []
+    for win in wins:
+        assert list(win["lists"]) == ["-Oz", "autotuner", "fixed"]
+        for found in win["lists"].values():
+            assert opcode_counts(found["ir"]).total() == found["instructions"]
+        known = best_lists(labelled, [win["function_id"]])[win["function_id"]]
+        assert win["lists"]["autotuner"]["pass_list"] == str(known)
+        assert win["lists"]["autotuner"]["instructions"] == subjects.best[win["function_id"]]
 
 
 def test_generated_code_is_kept_with_the_truth(labelled, subjects, options, pool, tmp_path, major):

@@ -84,6 +84,11 @@ def folder(tmp_path_factory):
         write_run(root / "evaluations" / f"{method}-{budget}", made_up(method, budget, seed))
     rows = pa.Table.from_pylist(GENERATED, schema=SCHEMA)
     write_table(root / "evaluations" / "model-0" / "generated.parquet", rows)
+    win = {
+        name: {"pass_list": name, "instructions": n, "ir": f"code {n}"} for n, name in enumerate(("-Oz", "-O1", "-O2"))
+    }
+    text = json.dumps([{"function_id": "0", "source": "jotai", "lists": win}])
+    (root / "evaluations" / "model-0" / "wins.json").write_text(text)
     write_report(root, root / "report")
     return root
 
@@ -164,6 +169,7 @@ def test_functions_on_which_the_model_beats_the_search_are_shown(folder):
     text = (folder / "report" / "report.md").read_text()
     table = table_after(text, "## Where the model beats the autotuner")
     assert all(number(row[4]) < number(row[3]) for row in table[1:]) and len(table) > 2
+    assert "-O1: 1 instructions, `-O1`\n\n```\ncode 1\n```" in text
 
 
 def test_what_cannot_be_reported_is_said(folder, tmp_path):

@@ -13,6 +13,7 @@ from passformer.autotune.trial import Trial
 from passformer.corpus.files import alone, atomic, claim
 from passformer.evaluate.results import Result, summarise, write_results
 from passformer.evaluate.subjects import Subject, Subjects
+from passformer.evaluate.wins import write_wins
 from passformer.llvm.errors import CompilerError
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, measurer
@@ -45,7 +46,7 @@ def evaluate(
     settings: Settings,
     report: Report = silent,
 ) -> dict[str, Any]:
-    """Evaluate or go on; `folder` gets results.parquet and summary.json. Returns the summary.
+    """Evaluate or go on; `folder` gets results.parquet, wins.json and summary.json. Returns the summary.
 
     A finished run is not done again. Raises InputError where the folder holds one of other subjects or settings.
     """
@@ -88,6 +89,8 @@ def _evaluate(
     measurable = [s for s in subjects.items if "failed" not in records[s.id]]
     results = [_result(settings, s, records[s.id], subjects.best.get(s.id)) for s in measurable]
     write_results(folder / "results.parquet", results)
+    if settings.method != "autotuner":
+        write_wins(folder / "wins.json", results, subjects, llvm, pool)
     summary = {
         **asdict(settings),
         "llvm": llvm,

@@ -11,6 +11,7 @@ import numpy as np
 from passformer.evaluate import figures
 from passformer.evaluate.generation import read_generated
 from passformer.evaluate.results import Counts, Result, read_results
+from passformer.evaluate.wins import read_wins
 from passformer.llvm.errors import InputError
 
 
@@ -25,6 +26,8 @@ class Run:
     """By function id."""
     generated: Sequence[dict[str, Any]] = ()
     """What the method wrote, see `generation.SCHEMA`."""
+    wins: Sequence[dict[str, Any]] = ()
+    """Functions on which it beats every search, see `wins`."""
 
     @property
     def baseline(self) -> Counts:
@@ -73,7 +76,7 @@ def read_runs(folder: Path) -> tuple[Run, ...]:
         if (file.parent / "summary.json").exists():
             summary = json.loads((file.parent / "summary.json").read_text())
             results, generated = tuple(read_results(file)), read_generated(file.parent)
-            runs.append(Run(summary["method"], summary["budget"], summary, results, generated))
+            runs.append(Run(summary["method"], summary["budget"], summary, results, generated, read_wins(file.parent)))
     if not runs:
         raise InputError(f"{folder} holds no finished evaluation: run `passformer evaluate --functions {folder}` first")
     ids = [r.function_id for r in runs[0].results]

@@ -10,7 +10,7 @@ import numpy as np
 
 from passformer.dataset.prompt import parse_answer
 from passformer.evaluate import figures
-from passformer.evaluate.document import Block, Figure, Heading, Table, Text
+from passformer.evaluate.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
 from passformer.evaluate.runs import Run, Runs
 from passformer.llvm.passlist import OZ, PassList
@@ -235,7 +235,16 @@ def better_than_search(runs: Runs) -> list[Block]:
             f"{len(unique):,} functions have a list of the model's that is better than the best that any search found."
         ),
         Table(heads, tuple(rows), left=2),
+        *(_side_by_side(win) for win in next((run.wins for run in runs.all if run.method == "model" and run.wins), ())),
     ]
+
+
+def _side_by_side(win: dict[str, Any]) -> Code:
+    lists = win["lists"].items()
+    return Code(
+        tuple(f"{name}: {found['instructions']} instructions, `{found['pass_list']}`" for name, found in lists),
+        tuple(found["ir"].rstrip() for _, found in lists),
+    )
 
 
 SECTIONS: tuple[Callable[[Runs], list[Block]], ...] = (

@@ -32,6 +32,8 @@ class Subject:
 class Subjects:
     """All of them, and what is known about them."""
 
+    folder: Path
+    """Where they come from."""
     items: tuple[Subject, ...]
     protocol: Protocol
     split: str
@@ -60,7 +62,7 @@ def read_subjects(path: Path, pool: Pool, protocol: Protocol = Protocol.CLANG) -
         Subject(str(file.relative_to(path)), "files", facts.bitcode, sum(f.num_instructions for f in facts.functions))
         for file, facts in zip(files, modules, strict=True)
     )
-    return Subjects(items, protocol, "files", {})
+    return Subjects(path, items, protocol, "files", {})
 
 
 def best_known(folder: Path, ids: set[str]) -> dict[str, int]:
@@ -81,5 +83,5 @@ def _of_corpus(path: Path) -> Subjects:
         functions = corpus.functions(["test"]) if split == "test" else corpus.functions()
         items = tuple(Subject(f.id, f.source, f.ir, f.instructions) for f in functions)
         if items:
-            return Subjects(items, corpus.protocol, split, best_known(path, {s.id for s in items}))
+            return Subjects(path, items, corpus.protocol, split, best_known(path, {s.id for s in items}))
     raise InputError(f"{path} holds no functions (LLVM {find_toolchain().major})")
