@@ -12,6 +12,7 @@ from pathlib import Path
 ASSETS = Path(__file__).parent / "assets"
 PROGRAMS = Path(str(resources.files("passformer.bench"))) / "programs"
 
+_SHF_ALLOC = 2
 _SHF_EXECINSTR = 4
 _SHT_SYMTAB, _SHT_RELA = 2, 4
 _STT_FUNC = 2
@@ -56,6 +57,14 @@ class Elf:
     def read_only(self) -> int:
         """Bytes of .rodata sections."""
         return sum(size for name, _, size in self.sections if name.startswith(".rodata"))
+
+    @property
+    def others(self) -> int:
+        """Bytes of what else is loaded from the file."""
+        loaded = [
+            (name, size) for name, flags, size in self.sections if flags & _SHF_ALLOC and not flags & _SHF_EXECINSTR
+        ]
+        return sum(size for name, size in loaded if not name.startswith((".rodata", ".bss", ".tbss", ".note")))
 
 
 def parse_elf(data: bytes) -> Elf:

@@ -104,7 +104,9 @@ def test_what_clang_says_decides_the_rest(folder, arguments):
     assert found is None or not (folder / found.source).exists()
 
 
-@pytest.mark.parametrize("flags", ["", "-g", "-fPIC -ffunction-sections -fdata-sections", "-mcmodel=medium", "-fno-builtin -MD"])
+@pytest.mark.parametrize(
+    "flags", ["", "-g", "-fPIC -ffunction-sections -fdata-sections", "-mcmodel=medium", "-fno-builtin -MD"]
+)
 def test_the_two_commands_make_clangs_own_object_by_way_of_bitcode(folder, flags, sandbox, major):
     """Unoptimised bitcode, -Oz on it, code generation: the same code as clang's."""
     from passformer.llvm.measure import Subject, measurer

@@ -24,7 +24,7 @@ def test_sizes_are_those_of_the_section_headers(path, flags):
     data = compiled(path, *flags)
     elf = parse_elf(data)
     sizes = object_sizes(data, set(elf.functions))
-    assert sizes == ObjectSizes(elf.code, elf.read_only, elf.functions)
+    assert sizes == ObjectSizes(elf.code, elf.read_only, elf.others, elf.functions)
     assert sizes.text_bytes == elf.code + elf.read_only
     assert 0 < sum(sizes.functions.values()) <= 2 * sizes.code, "aliases are counted once each"
 

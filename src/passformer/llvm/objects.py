@@ -11,6 +11,17 @@ _CODE = (".text", "__text", "CODE")
 _MACH_O = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")
 """Magic numbers of the format that puts an underscore before each name."""
 _READ_ONLY = (".rodata", ".lrodata", ".rdata", "__const", "__cstring", "__literal", "DATA")
+_OTHERS = (
+    ".eh_frame",
+    ".gcc_except_table",
+    ".ARM.ex",
+    ".data",
+    ".tdata",
+    ".init_array",
+    ".fini_array",
+    ".pdata",
+    ".xdata",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,8 @@ class ObjectSizes:
     """Sections of machine code: those named so, and any other that holds a function of the module."""
     read_only: int
     """Sections of read-only data (`.rodata*` and what other formats call it); unwind tables are not counted."""
+    others: int
+    """What else is loaded from the file: data, unwind tables."""
     functions: dict[str, int]
     """Bytes of each function, where the format records symbol sizes (ELF)."""
 
@@ -48,13 +61,15 @@ def object_sizes(data: bytes, function_names: Collection[str] = ()) -> ObjectSiz
             if name in symbols_of_functions
         }
         holding_functions = {section for section, _ in functions.values()}
-        code = read_only = 0
+        code = read_only = others = 0
         for name, size in _sections(binary):
             if name.startswith(_CODE) or name in holding_functions:
                 code += size
             elif name.startswith(_READ_ONLY):
                 read_only += size
-        return ObjectSizes(code, read_only, {name: size for name, (_, size) in functions.items()})
+            elif name.startswith(_OTHERS):
+                others += size
+        return ObjectSizes(code, read_only, others, {name: size for name, (_, size) in functions.items()})
     finally:
         library.DisposeBinary(binary)
         library.DisposeMemoryBuffer(buffer)
