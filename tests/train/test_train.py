@@ -245,7 +245,7 @@ def test_two_processes_learn_what_one_learns(dataset, tmp_path):
 
 def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_path):
     config = changed(TINY, "optim", steps=12, learning_rate=1e-2)
-    config = changed(config, "run", validate_every=6, validate_functions=6, generate_functions=2)
+    config = changed(config, "run", validate_every=6, validate_functions=6, validate_lists=3, generate_functions=2)
     tokenizer = load_tokenizer(dataset / "tokenizer.json")
     validator = Validator(Corpus(labelled), dataset, tokenizer, config, pool)
     result = train(config, dataset, tmp_path, validator)
@@ -256,8 +256,8 @@ def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_pa
     assert [row["step"] for row in validations] == [6, 12]
     last = validations[-1]
     assert last["functions"] == min(6, len(list(read_tokens(dataset, "validation"))))
-    assert last["improvement"] <= last["improvement_backed_up"] <= 100
-    assert last["paper_improvement"] <= last["paper_improvement_backed_up"]
+    assert 0 <= last["improvement_1"] <= last["improvement_2"] <= last["improvement_3"] <= 100
+    assert last["improvement"] <= 100 and last["paper_improvement_1"] <= last["paper_improvement_3"]
     assert last["regressed"] + last["improved"] <= last["functions"]
     assert 0 <= last["well_formed"] <= 100
     assert result["validation"] == {k: last[k] for k in result["validation"]}

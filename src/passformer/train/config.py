@@ -98,6 +98,8 @@ class RunSection(Section):
     validate_every: int = 500
     validate_functions: int = 400
     """How many functions of validation the model answers for."""
+    validate_lists: Annotated[int, Field(ge=1)] = 1
+    """How many lists it names for each, beside -Oz, to be verified."""
     generate_functions: int = 50
     """How many of these it writes the optimised IR for."""
 

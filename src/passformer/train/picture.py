@@ -17,7 +17,7 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         "validation",
         (
             ("improvement", "one-shot"),
-            ("improvement_backed_up", "with -Oz back-up"),
+            ("improvement_1", "with -Oz back-up"),
             ("paper_improvement", "one-shot, unoptimised IR alone"),
             ("possible", "best known"),
         ),

@@ -7,6 +7,7 @@ gives: BLEU, exact match, whether it compiles.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -30,13 +31,15 @@ from passformer.train.config import TrainConfig
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one list."""
+    """What became of one function's lists."""
 
     row: TokenRow
     result: int
-    """Instructions after the proposed list; -Oz's where LLVM did not survive it."""
-    text: str = ""
-    """The IR after the proposed list."""
+    """Instructions after the first list; -Oz's where LLVM did not survive it."""
+    text: str
+    """The IR after the first list."""
+    verified: tuple[int, ...]
+    """Instructions of the best of -Oz and the first K other lists, for K = 1, 2, ..."""
 
 
 class Validator:
@@ -55,6 +58,7 @@ class Validator:
         self._forms = [form for form, part in ((Form.PAPER, share), (config.data.form, 1 - share)) if part > 0]
         self._protocol = corpus.protocol
         self._num_generated = run.generate_functions if config.data.ir_weight and config.data.ir_share else 0
+        self._num_lists = run.validate_lists
         self._max_ir = config.data.max_ir
         self._writer = Writer(tokenizer, Layout(config.data.max_prompt, config.data.max_ir))
         passes = searched_passes(self._major)
@@ -72,37 +76,40 @@ class Validator:
         asked = TorchModel(model)
         figures: dict[str, float] = {}
         for form in self._forms:
-            lists: list[PassList] = []
+            lists: list[list[PassList]] = []
             answers: list[str] = []
             for number, (row, _) in enumerate(self._items):
                 prompt = self._writer.prompt(form, row).tolist()
-                (best,) = best_first(asked, prompt, self._grammar, 1)
-                lists.append(PassList(best.names))
+                found = best_first(asked, prompt, self._grammar, self._num_lists + 1)  # -Oz may be among them
+                lists.append([PassList(hypothesis.names) for hypothesis in found])
                 if form is self._forms[-1] and number < self._num_generated:
-                    answers.append(write_on(asked, self._tokenizer, self._grammar, best, self._max_ir + 24))
+                    answers.append(write_on(asked, self._tokenizer, self._grammar, found[0], self._max_ir + 24))
             judged = list(self._pool.map(self._judge, zip(self._items, lists, strict=True)))
             prefix = "paper_" if form is Form.PAPER else ""
             figures |= {f"{prefix}{name}": value for name, value in _list_measures(judged).items()}
             figures |= measures(list(self._pool.map(_judge_text, zip(answers, judged, strict=False))))
         return figures
 
-    def _judge(self, sandbox: Sandbox, item: tuple[tuple[TokenRow, Function], PassList]) -> Outcome:
-        (row, function), pass_list = item
-        pipelines = [p.pipeline(self._major, self._protocol) for p in (pass_list, OZ)]
-        proposed, oz = sandbox.map(normal_forms, function.ir, pipelines)
-        chosen = oz if isinstance(proposed, Failure) else proposed
-        assert not isinstance(chosen, Failure), "-Oz has been run on every labelled function"
-        return Outcome(row, chosen[1], chosen[0])
+    def _judge(self, sandbox: Sandbox, item: tuple[tuple[TokenRow, Function], list[PassList]]) -> Outcome:
+        (row, function), lists = item
+        pipelines = [p.pipeline(self._major, self._protocol) for p in (OZ, *lists)]
+        oz, *forms = sandbox.map(normal_forms, function.ir, pipelines)
+        assert not isinstance(oz, Failure), "-Oz has been run on every labelled function"
+        first = oz if isinstance(forms[0], Failure) else forms[0]
+        others = [form for form, p in zip(forms, lists, strict=True) if p != OZ][: self._num_lists]
+        counts = [oz[1] if isinstance(form, Failure) else form[1] for form in others]
+        counts += [oz[1]] * (self._num_lists - len(counts))  # a model that is sure of nothing names fewer
+        return Outcome(row, first[1], first[0], tuple(accumulate((oz[1], *counts), min))[1:])
 
 
 def _list_measures(judged: Sequence[Outcome]) -> dict[str, float]:
     baseline, result = sum(j.row.oz_count for j in judged), sum(j.result for j in judged)
     best = sum(min((c for _, c in j.row.better), default=j.row.oz_count) for j in judged)
-    backed_up = sum(min(j.result, j.row.oz_count) for j in judged)
+    verified = [sum(counts) for counts in zip(*(j.verified for j in judged), strict=True)]
     return {
         "functions": len(judged),
         "improvement": 100 * (baseline - result) / baseline,
-        "improvement_backed_up": 100 * (baseline - backed_up) / baseline,
+        **{f"improvement_{k}": 100 * (baseline - sum_) / baseline for k, sum_ in enumerate(verified, 1)},
         "possible": 100 * (baseline - best) / baseline,
         "improved": sum(j.result < j.row.oz_count for j in judged),
         "regressed": sum(j.result > j.row.oz_count for j in judged),
