@@ -8,7 +8,7 @@ clang made.
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,14 @@ class NotShrunk(Exception):
 
 
 def shrink(
-    compilation: Compilation, folder: Path, pass_lists: Sequence[PassList], llvm: int, sandbox: Sandbox
+    compilation: Compilation,
+    folder: Path,
+    pass_lists: Sequence[PassList],
+    llvm: int,
+    sandbox: Sandbox,
+    environment: Mapping[str, str] | None = None,
 ) -> Shrunk:
-    """Try the lists on the module of a compilation whose plain object lies in `folder / output`.
+    """Try the lists on the module of a compilation whose plain object lies in `folder / output`; clang runs there.
 
     Raises NotShrunk where clang's front-end or LLVM fails.
     """
@@ -56,13 +61,13 @@ def shrink(
     plain_data = (folder / compilation.output).read_bytes()
     with tempfile.TemporaryDirectory(prefix="passformer-") as name:
         scratch = Path(name)
-        _run(compilation.to_bitcode(scratch / "in.bc"), folder)
+        _run(compilation.to_bitcode(scratch / "in.bc"), folder, environment)
         found = _candidates((scratch / "in.bc").read_bytes(), pass_lists, llvm, sandbox)
         plain = _sizes(plain_data, sandbox)
         best = Shrunk(plain, plain, OZ, None, len(pass_lists), 0.0)
         for number, (pass_list, bitcode) in enumerate(found[:CONFIRMED]):
             (scratch / f"{number}.bc").write_bytes(bitcode)
-            _run(compilation.to_object(scratch / f"{number}.bc", scratch / f"{number}.o"), folder)
+            _run(compilation.to_object(scratch / f"{number}.bc", scratch / f"{number}.o"), folder, environment)
             data = (scratch / f"{number}.o").read_bytes()
             sizes = _sizes(data, sandbox)
             if is_smaller(sizes, best.result):
@@ -97,9 +102,9 @@ def _sizes(data: bytes, sandbox: Sandbox) -> ObjectSizes:
     return sizes
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotShrunk(str(error)) from None
     if done.returncode:

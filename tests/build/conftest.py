@@ -1,0 +1,31 @@
+"""A server of the test's own, in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Wrapper = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("wrapper")
+    values = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PASSFORMER_LOG": str(folder / "log")}
+    yield values
+    subprocess.run(["pkill", "-f", f"passformer.build.server {folder}"], check=False)
+
+
+@pytest.fixture
+def cc(environment: dict[str, str], tmp_path: Path) -> Wrapper:
+    """The wrapper with some arguments, in the test's folder."""
+
+    def run(*arguments: object, cxx: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
+        script = f"import sys; from passformer.build.wrapper import main; main(sys.argv[1:], {cxx})"
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env={**environment, **more}, capture_output=True, text=True)
+
+    return run
