@@ -405,6 +405,14 @@ def export(
     _emit(result, as_json, print_figures)
 
 
+@app.command("cc", context_settings={"help_option_names": [], "ignore_unknown_options": True})
+def cc(arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...")] = None) -> None:
+    """Compile like clang, with smaller objects at -Oz and -Os: CC="passformer cc" make. Also: c++."""
+    from passformer.build.wrapper import main as wrapper
+
+    wrapper(arguments or [])  # for callers of this module; the program itself never comes here (see __main__)
+
+
 @app.command()
 def evaluate(
     functions: Annotated[Path, typer.Option(metavar="PATH", help="A corpus (its test split) or a folder of .ll, .bc.")],

@@ -1,6 +1,8 @@
 """A server of the test's own, in a folder of its own."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +18,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     folder = tmp_path_factory.mktemp("wrapper")
     values = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PASSFORMER_LOG": str(folder / "log")}
     yield values
-    subprocess.run(["pkill", "-f", f"passformer.build.server {folder}"], check=False)
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in entry.read_bytes():
+                os.kill(int(entry.parent.name), signal.SIGTERM)
 
 
 @pytest.fixture
