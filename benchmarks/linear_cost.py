@@ -6,7 +6,6 @@ of the functions, then 20 lists on each. Each size holds the functions of the sm
 """
 
 import argparse
-import hashlib
 import json
 import tempfile
 import time
@@ -21,7 +20,7 @@ import matplotlib.pyplot as plt
 from passformer.autotune.engine import local_engine
 from passformer.autotune.tune import Settings, autotune
 from passformer.bench.provenance import provenance
-from passformer.corpus.store import Corpus, write_corpus
+from passformer.corpus.store import Corpus, draw_order, write_corpus
 from passformer.llvm.sandbox import Limits
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
@@ -30,9 +29,7 @@ SIZES = (100, 300, 1_000, 3_000, 10_000)
 
 def measure(corpus: Corpus, seed: int) -> list[dict[str, float]]:
     """A row a size."""
-    functions = sorted(
-        corpus.functions(["train"]), key=lambda f: hashlib.blake2b(f"cost {seed} {f.id}".encode()).digest()
-    )[: SIZES[-1]]
+    functions = sorted(corpus.functions(["train"]), key=lambda f: draw_order(f.id, f"cost {seed}"))[: SIZES[-1]]
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
         for size in SIZES:

@@ -6,7 +6,6 @@ same machine.
 """
 
 import argparse
-import hashlib
 import json
 import random
 from pathlib import Path
@@ -22,7 +21,7 @@ from passformer.autotune.search import SEARCHES
 from passformer.autotune.statetable import explorer, whole_runner
 from passformer.autotune.trial import Point, Trial
 from passformer.bench.provenance import provenance
-from passformer.corpus.store import Corpus, Function
+from passformer.corpus.store import Corpus, Function, draw_order
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.sandbox import Limits, Pool, Sandbox
 from passformer.tables import track
@@ -84,9 +83,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     corpus = Corpus(arguments.corpus)
-    functions = sorted(
-        corpus.functions(["test"]), key=lambda f: hashlib.blake2b(f"{arguments.seed} {f.id}".encode()).digest()
-    )[: arguments.functions]
+    functions = sorted(corpus.functions(["test"]), key=lambda f: draw_order(f.id, arguments.seed))
+    functions = functions[: arguments.functions]
     llvm = int(corpus.manifest["llvm"].split(".")[0])
     with Pool(limits=Limits(cpu_seconds=5)) as pool:
         tasks = pool.map(lambda s, f: search_all(s, f, llvm, arguments.budget, arguments.seed), functions)

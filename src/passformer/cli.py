@@ -425,6 +425,9 @@ def evaluate(
     training: Annotated[
         Path | None, typer.Option(help="A tuned corpus that trees and nearest learn from; default: PATH.")
     ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many of a corpus's functions, drawn as by autotune; default: all.")
+    ] = None,
     generate: Annotated[
         int, typer.Option(min=0, help="Also let the model write the optimised code of so many functions.")
     ] = 0,
@@ -448,7 +451,7 @@ def evaluate(
         options = Options(seed, model, training or functions, report)
         chosen = make_method(method, options, METHODS)
         settings = Settings(method, budget, seed, identity(method, options))
-        subjects = read_subjects(functions, pool, Protocol(protocol.value))
+        subjects = read_subjects(functions, pool, Protocol(protocol.value), sample)
         folder = out or functions / "evaluations" / f"{method}-{budget}"
         summary = run(subjects, chosen, folder, pool, settings, report)
         if generate:

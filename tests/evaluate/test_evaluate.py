@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from passformer.autotune.coreset import shipped_coreset
+from passformer.autotune.engine import local_engine
+from passformer.autotune.tune import Settings as TuneSettings
+from passformer.autotune.tune import autotune
 from passformer.corpus.store import Corpus, read_table
 from passformer.dataset.opcodes import opcode_counts
 from passformer.evaluate.evaluate import Settings, evaluate
@@ -21,6 +24,7 @@ from passformer.evaluate.wins import best_lists, read_wins
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ, PassList
+from passformer.llvm.sandbox import Limits
 from passformer.methods.method import Proposal
 from passformer.methods.registry import make_method
 from reference import PROGRAMS
@@ -132,6 +136,16 @@ def test_a_killed_run_goes_on_and_a_finished_one_is_shown_again(subjects, pool, 
     assert evaluate(subjects, Dies("-O2"), tmp_path / "whole", pool, settings) == json.loads(json.dumps(reference))
     with pytest.raises(InputError, match="holds an evaluation of something else"):
         evaluate(subjects, Fixed("-O2"), tmp_path, pool, Settings("fixed", 2))
+
+
+def test_a_sample_is_what_the_autotuner_searches_on(labelled, tmp_path, pool):
+    all_ids = [s.id for s in read_subjects(labelled, pool).items]
+    settings = TuneSettings(budget=2, sample=3, search_budget=4, splits=("test",))
+    with local_engine(2, Limits(cpu_seconds=5)) as engine:
+        autotune(Corpus(labelled), tmp_path / "run", engine, settings)
+    searched = read_table(tmp_path / "run" / "searches.parquet")["function_id"].to_pylist()
+    chosen = [s.id for s in read_subjects(labelled, pool, sample=3).items]
+    assert set(chosen) == set(searched) < set(all_ids)
 
 
 def test_a_folder_of_files(tmp_path, pool):

@@ -8,7 +8,6 @@ part of the cost. Three stages, each with a journal, so that a killed run goes o
 3. `broadcast`: the first lists of that order on every function.
 """
 
-import hashlib
 import json
 import random
 import time
@@ -29,7 +28,7 @@ from passformer.autotune.statetable import whole_runner
 from passformer.autotune.trial import Trial, minimise
 from passformer.autotune.tunings import Matrix, matrix_of, write_curves, write_tunings
 from passformer.corpus.files import alone, atomic, claim
-from passformer.corpus.store import SPLITS, Corpus, Function
+from passformer.corpus.store import SPLITS, Corpus, Function, draw_order
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ, PassList, pass_pipeline
@@ -176,7 +175,7 @@ def _sample(functions: Sequence[Function], settings: Settings) -> list[Function]
     """A seeded sample, from train where there is any."""
     pool = [f for f in functions if f.split == "train"] or list(functions)
     size = settings.sample if settings.sample is not None else min(2000, max(50, len(pool) // 20))
-    return sorted(pool, key=lambda f: hashlib.blake2b(f"{settings.seed} {f.id}".encode()).digest())[:size]
+    return sorted(pool, key=lambda f: draw_order(f.id, settings.seed))[:size]
 
 
 def _run_stage(

@@ -1,5 +1,6 @@
 """The corpus on disk: `corpus.json` (how it was made) and `functions-NNNNN.parquet` shards of `Function` rows."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -86,6 +87,11 @@ class Corpus:
     def _tables(self, names: Sequence[str]) -> Iterator[pa.Table]:
         for shard in self._shards:
             yield read_table(shard, names)
+
+
+def draw_order(function_id: str, seed: int | str = 0) -> bytes:
+    """A key to sort functions by: the first N are a sample, the same whatever order they came in."""
+    return hashlib.blake2b(f"{seed} {function_id}".encode()).digest()
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from passformer.autotune.tunings import best_of, read_tunings
-from passformer.corpus.store import Corpus
+from passformer.corpus.store import SPLITS, Corpus, draw_order
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import IR_SUFFIXES, load
 from passformer.llvm.locate import find_toolchain
@@ -47,13 +47,14 @@ class Subjects:
         return hashlib.blake2b("".join(s.id for s in self.items).encode(), digest_size=8).hexdigest()
 
 
-def read_subjects(path: Path, pool: Pool, protocol: Protocol = Protocol.CLANG) -> Subjects:
+def read_subjects(path: Path, pool: Pool, protocol: Protocol = Protocol.CLANG, sample: int | None = None) -> Subjects:
     """The test split of a corpus (all of it, where no function is in test), or a folder's .ll and .bc files.
 
-    `protocol` is for files; a corpus has its own.
+    `protocol` is for files; a corpus has its own. `sample` takes so many functions of a corpus: those that `autotune`
+    with as large a sample searches on.
     """
     if (path / "corpus.json").exists():
-        return _of_corpus(path)
+        return _of_corpus(path, sample)
     files = sorted(f for f in path.rglob("*") if f.suffix in IR_SUFFIXES) if path.is_dir() else []
     if not files:
         raise InputError(f"{path} is neither a corpus nor a folder with {' or '.join(IR_SUFFIXES)} files")
@@ -77,10 +78,12 @@ def best_known(folder: Path, ids: set[str]) -> dict[str, int]:
     return best if best.keys() >= ids else {}
 
 
-def _of_corpus(path: Path) -> Subjects:
+def _of_corpus(path: Path, sample: int | None) -> Subjects:
     corpus = Corpus(path)
     for split in ("test", "all"):
-        functions = corpus.functions(["test"]) if split == "test" else corpus.functions()
+        functions = list(corpus.functions(["test"] if split == "test" else SPLITS))
+        if sample is not None:
+            functions = sorted(functions, key=lambda f: draw_order(f.id))[:sample]
         items = tuple(Subject(f.id, f.source, f.ir, f.instructions) for f in functions)
         if items:
             return Subjects(path, items, corpus.protocol, split, best_known(path, {s.id for s in items}))

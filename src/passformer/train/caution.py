@@ -1,6 +1,5 @@
 """What lists save by what is best, and how sure a model must be to name one that nothing verifies."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix
-from passformer.corpus.store import Corpus
+from passformer.corpus.store import Corpus, draw_order
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.passlist import OZ
@@ -41,7 +40,7 @@ def saved(matrix: Matrix) -> "np.typing.NDArray[np.int64]":
 def validation_rows(corpus: Corpus, number: int) -> list[TokenRow]:
     """Functions of validation, the same each time."""
     rows = read_tokens(corpus.folder / "dataset", "validation")
-    return sorted(rows, key=lambda row: hashlib.blake2b(row.function_id.encode()).digest())[:number]
+    return sorted(rows, key=lambda row: draw_order(row.function_id))[:number]
 
 
 def find_caution(

@@ -4,7 +4,6 @@ The pass list is run by LLVM, so an improvement is a real one. The generated IR 
 gives: BLEU, exact match, whether it compiles.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -13,7 +12,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from passformer.corpus.normalize import normal_forms
-from passformer.corpus.store import Corpus, Function
+from passformer.corpus.store import Corpus, Function, draw_order
 from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Writer
@@ -47,7 +46,8 @@ class Validator:
 
     def __init__(self, corpus: Corpus, data: Path, tokenizer: Tokenizer, config: TrainConfig, pool: Pool) -> None:
         run = config.run
-        rows = sorted(read_tokens(data, "validation"), key=_order)[: run.validate_functions]
+        rows = sorted(read_tokens(data, "validation"), key=lambda row: draw_order(row.function_id))
+        rows = rows[: run.validate_functions]
         wanted = {row.function_id for row in rows}
         functions = {f.id: f for f in corpus.functions(["validation"]) if f.id in wanted}
         self._items = [(row, functions[row.function_id]) for row in rows]
@@ -119,8 +119,3 @@ def _list_measures(judged: Sequence[Outcome]) -> dict[str, float]:
 def _judge_text(sandbox: Sandbox, item: tuple[str, Outcome]) -> Judged:
     text, outcome = item
     return judge(text, Truth(outcome.row.before, outcome.result, outcome.text), sandbox)
-
-
-def _order(row: TokenRow) -> bytes:
-    """The same functions each time, from all sources."""
-    return hashlib.blake2b(row.function_id.encode()).digest()
