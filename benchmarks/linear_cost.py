@@ -44,7 +44,7 @@ def measure(corpus: Corpus, seed: int) -> list[dict[str, float]]:
             rows.append(
                 {
                     "functions": size,
-                    "instructions": summary["instructions"],
+                    "instructions": summary["baseline"],
                     "compilations": summary["compilations"],
                     "cpu_seconds": summary["cpu_seconds"] + summary["main_cpu_seconds"],
                     "seconds": seconds,

@@ -13,8 +13,9 @@ from typing import Any
 
 from passformer.bench.provenance import provenance
 from passformer.llvm.errors import InputError
+from passformer.llvm.objective import Objective
 from passformer.llvm.sandbox import Pool
-from passformer.optimize import Objective, Optimized, Settings, optimize_file
+from passformer.optimize import Optimized, Settings, optimize_file
 from passformer.tables import track
 
 

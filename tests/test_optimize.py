@@ -13,6 +13,7 @@ from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Subject, measurer, read_module
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Pool
@@ -20,7 +21,6 @@ from passformer.methods.method import Proposal, Task
 from passformer.methods.registry import METHODS, Options, make_method
 from passformer.optimize import (
     Candidate,
-    Objective,
     Optimized,
     Settings,
     apply_pass_list,

@@ -67,6 +67,7 @@ class ProtocolChoice(StrEnum):
     paper = "paper"
 
 
+ObjectiveOption = Annotated[ObjectiveChoice, typer.Option("--objective", help="What to make small.")]
 ProtocolOption = Annotated[ProtocolChoice, typer.Option("--protocol", help="Which -Oz IR files are meant for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A corpus, as `corpus build` makes it.")]
@@ -142,7 +143,7 @@ def optimize(
     files: Annotated[list[Path], typer.Argument(help="C, C++, .ll or .bc files.")],
     output: Output = None,
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 8,
-    objective: Annotated[ObjectiveChoice, typer.Option(help="What to make small.")] = ObjectiveChoice.instructions,
+    objective: ObjectiveOption = ObjectiveChoice.instructions,
     method: Annotated[
         str | None, typer.Option(help="Who proposes pass lists: model, coreset, search or oz; default: model.")
     ] = None,
@@ -158,9 +159,10 @@ def optimize(
     """Make FILES smaller than clang -Oz does, never larger."""
     if check and output is None:
         raise InputError("--check needs -o: your command tests the files that are written there")
+    from passformer.llvm.objective import Objective
     from passformer.llvm.sandbox import Pool
     from passformer.methods.registry import Options
-    from passformer.optimize import Objective, Settings, optimize_files, output_files, totals
+    from passformer.optimize import Settings, optimize_files, output_files, totals
     from passformer.tables import print_outcomes, track
     from passformer.user_check import keep_what_passes
 
@@ -180,6 +182,7 @@ def corpus_build(
     specs: Annotated[list[str], typer.Argument(help="Sources, as KIND:VALUE; see docs/corpus.md.", metavar="SPEC...")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     sample: Annotated[list[str] | None, typer.Option(help="KIND=N: take N units of that kind at most.")] = None,
+    modules: Annotated[bool, typer.Option("--modules", help="Keep the modules of files whole.")] = False,
     protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,
     jobs: Jobs = None,
@@ -191,7 +194,7 @@ def corpus_build(
     from passformer.llvm.sandbox import Pool
     from passformer.tables import print_manifest, track_steps
 
-    settings = Settings(Protocol(protocol.value), _counts(sample or []), seed)
+    settings = Settings(Protocol(protocol.value), _counts(sample or []), seed, modules)
     with Pool(jobs, build_limits()) as pool, track_steps() as report:
         manifest = build_corpus(specs, out, pool, settings, report)
     _emit(manifest, as_json, print_manifest)
@@ -239,6 +242,7 @@ def autotune(
     search: Annotated[str, typer.Option(help="How to search: random or mutation.")] = "mutation",
     split: Annotated[list[str] | None, typer.Option(help="Only these splits (train, validation, test).")] = None,
     lists: Annotated[Path | None, typer.Option(help="A coreset file whose lists to try, instead of selecting.")] = None,
+    objective: ObjectiveOption = ObjectiveChoice.instructions,
     name: RunName = "default",
     engine: Annotated[EngineChoice, typer.Option(help="This machine, or a Dask cluster.")] = EngineChoice.local,
     scheduler: Annotated[
@@ -253,10 +257,12 @@ def autotune(
     from passformer.autotune.tune import Settings, check_settings
     from passformer.autotune.tune import autotune as run
     from passformer.corpus.store import SPLITS, Corpus
+    from passformer.llvm.objective import Objective
     from passformer.llvm.sandbox import Limits
     from passformer.tables import print_tuning, track_steps
 
-    settings = Settings(budget, sample, search_budget, search, tuple(split or SPLITS), str(lists or ""), seed)
+    splits, made_small = tuple(split or SPLITS), Objective(objective.value)
+    settings = Settings(budget, sample, search_budget, search, splits, str(lists or ""), seed, made_small)
     check_settings(settings)
     corpus = Corpus(directory)
     limits = Limits(cpu_seconds=5)

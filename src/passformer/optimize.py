@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,13 @@ from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.frontend import load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, OutputKind, Subject, measurer, render
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Pool, Sandbox, SetupError
 from passformer.methods.method import Task, check_budget, lowered
 from passformer.methods.registry import Options, default_method, make_method
 
 OUTPUT_KINDS: dict[str, OutputKind] = {".o": "object", ".s": "assembly", ".ll": "text", ".bc": "bitcode"}
-
-
-class Objective(StrEnum):
-    """What is made small."""
-
-    INSTRUCTIONS = "instructions"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)

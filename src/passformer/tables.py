@@ -138,7 +138,7 @@ def print_tuning(summary: dict[str, Any]) -> None:
     """What a tuning run found."""
     table = Table(title="autotuner's improvement over -Oz", title_justify="left")
     table.add_column("source")
-    table.add_column("fewer instructions", justify="right")
+    table.add_column("smaller by", justify="right")
     for source, improvement in summary["improvement_by_source"].items():
         table.add_row(source, f"{improvement:.2f} %")
     table.add_section()

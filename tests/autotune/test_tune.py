@@ -17,11 +17,15 @@ from passformer.autotune.labels import canonical, entropy, ranks, write_labels
 from passformer.autotune.select import make_coreset
 from passformer.autotune.tune import Settings, autotune, check_settings
 from passformer.autotune.tunings import LOST, iterate, read_tunings, to_matrix
+from passformer.corpus.build import Settings as BuildSettings
+from passformer.corpus.build import build_corpus
 from passformer.corpus.store import Corpus, read_table
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Limits
+from reference import PROGRAMS
 
 SETTINGS = Settings(budget=8, sample=30, search_budget=60, seed=3)
 LIMITS = Limits(cpu_seconds=5)
@@ -190,3 +194,25 @@ def test_canonical_prefers_frequent_then_short():
 
 def test_entropy_in_bits():
     assert entropy(np.array([1, 2])) == 1 and entropy(np.array([1, 1])) == 0 and entropy(np.array([])) == 0
+
+
+def test_whole_modules_are_tuned_for_bytes_of_text(tmp_path, pool, sandbox, major):
+    """The counts of a run for `text` are what an object of the whole module measures."""
+    out = tmp_path / "corpus"
+    manifest = build_corpus([f"dir:{PROGRAMS}"], out, pool, BuildSettings(modules=True))
+    corpus = Corpus(out)
+    number = len([*PROGRAMS.glob("*.c"), *PROGRAMS.glob("*.cpp")])
+    assert corpus.modules and manifest["functions"] == number == len(list(corpus.functions()))
+    folder = out / "tunings" / "default"
+    settings = Settings(budget=3, sample=3, search_budget=20, objective=Objective.TEXT)
+    summary = tune(corpus, folder, settings)
+    assert summary["functions"] == number and summary["improvement"] > 0
+    modules = {f.id: f for f in corpus.functions()}
+    for row in iterate(read_tunings([folder], Objective.TEXT)):
+        subject = Subject(modules[row.function_id].ir, text_bytes=True)
+        (measured,) = sandbox.map(measurer, subject, [row.pass_list.pipeline(major)])
+        assert measured.text_bytes == row.count, row
+    make_coreset(corpus, folder, 2, tmp_path / "text.toml")
+    assert load_coreset(tmp_path / "text.toml").objective == "text"
+    with pytest.raises(InputError, match="tuned for text"):
+        write_labels([folder], tmp_path / "labels.parquet")

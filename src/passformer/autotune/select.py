@@ -6,7 +6,7 @@ from typing import Any
 
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
-from passformer.autotune.tunings import read_tunings, to_matrix
+from passformer.autotune.tunings import objective_of, read_tunings, to_matrix
 from passformer.autotune.verified import read_record, record_beside
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
@@ -20,7 +20,8 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Pat
     """
     started = time.perf_counter()
     verified = read_record(record) if record else None
-    matrix = to_matrix(read_tunings([folder]))
+    objective = objective_of(folder)
+    matrix = to_matrix(read_tunings([folder], objective))
     admitted = [i for i, p in enumerate(matrix.pass_lists) if p.searched and (not verified or verified.admits(p))]
     pass_lists = [matrix.pass_lists[i] for i in admitted]
     baseline, counts = matrix.baseline, matrix.counts[:, admitted]
@@ -32,7 +33,7 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Pat
     coreset = Coreset(
         int(corpus.manifest["llvm"].split(".")[0]),
         corpus.protocol,
-        "instructions",
+        objective,
         f"passformer coreset --size {size}, on {len(chosen_on)} functions",
         tuple(pass_lists[i] for i in order),
         tuple(improvements),

@@ -15,7 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from passformer.llvm.measure import text_bytes
 from passformer.llvm.module import Module
+from passformer.llvm.objective import Objective
 
 _MODULE_BUDGET = 60_000
 """Instructions in modules that are kept open; the least recently used beyond that keep their bitcode alone."""
@@ -25,6 +27,8 @@ _MODULE_BUDGET = 60_000
 class _State:
     bitcode: bytes
     instructions: int
+    text_bytes: int | None = None
+    """Measured when a list ends here."""
     successors: dict[str, "_State"] = field(default_factory=dict)
 
 
@@ -32,17 +36,22 @@ class _State:
 class Evaluation:
     """What one pass list gave."""
 
-    instructions: int
+    count: int
+    """Instructions, or bytes of text."""
     num_passes_run: int
     """How many of its passes LLVM had to run; the others were known."""
     cpu_seconds: float
     """Of the worker, for this list."""
 
 
-class StateTable:
-    """All states of one function that some evaluation has reached."""
+Evaluate = Callable[[Sequence[str]], Evaluation]
 
-    def __init__(self, module: Module) -> None:
+
+class StateTable:
+    """All states of one module that some evaluation has reached."""
+
+    def __init__(self, module: Module, objective: Objective = Objective.INSTRUCTIONS) -> None:
+        self._objective = objective
         self._first = module  # owns the context that all others live in
         self._root = _State(module.bitcode(), module.num_instructions)
         self._states = {_hash(self._root.bitcode): self._root}
@@ -50,7 +59,7 @@ class StateTable:
         self._open_instructions = 0
 
     def evaluate(self, pipelines: Sequence[str]) -> Evaluation:
-        """Instructions after the pipelines, one pass each, in order. Raises LLVMError where LLVM refuses one."""
+        """The count after the pipelines, one pass each, in order. Raises LLVMError where LLVM refuses one."""
         started = time.thread_time()
         state, num_run = self._root, 0
         for pipeline in pipelines:
@@ -59,7 +68,7 @@ class StateTable:
                 known = state.successors[pipeline] = self._step(state, pipeline)
                 num_run += 1
             state = known
-        return Evaluation(state.instructions, num_run, time.thread_time() - started)
+        return Evaluation(self._count(state), num_run, time.thread_time() - started)
 
     def close(self) -> None:
         """Free all modules but the first, and the states."""
@@ -69,6 +78,14 @@ class StateTable:
         for state in self._states.values():
             state.successors.clear()  # they refer to each other in circles, and workers collect no garbage
         self._states.clear()
+
+    def _count(self, state: _State) -> int:
+        if self._objective is Objective.INSTRUCTIONS:
+            return state.instructions
+        if state.text_bytes is None:
+            with self._module(state).clone() as copy:  # emitting changes a module
+                state.text_bytes = text_bytes(copy)
+        return state.text_bytes
 
     def _step(self, state: _State, pipeline: str) -> _State:
         copy = self._module(state).clone()
@@ -106,10 +123,10 @@ class StateTable:
 
 
 @contextlib.contextmanager
-def explorer(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
-    """Pipelines of single passes -> Evaluation, all of one function, on one table."""
+def explorer(ir: bytes, objective: Objective = Objective.INSTRUCTIONS) -> Iterator[Evaluate]:
+    """Pipelines of single passes -> Evaluation, all of one module, on one table."""
     with Module.parse(ir, names=False) as module:
-        table = StateTable(module)
+        table = StateTable(module, objective)
         try:
             yield table.evaluate
         finally:
@@ -117,7 +134,7 @@ def explorer(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
 
 
 @contextlib.contextmanager
-def whole_runner(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
+def whole_runner(ir: bytes, objective: Objective = Objective.INSTRUCTIONS) -> Iterator[Evaluate]:
     """The same without a table: every list is run from its beginning, as one pipeline. For comparison."""
     with Module.parse(ir) as module:
 
@@ -126,7 +143,8 @@ def whole_runner(ir: bytes) -> Iterator[Callable[[Sequence[str]], Evaluation]]:
             with module.clone() as copy:
                 copy.run(",".join(pipelines))
                 copy.verify()
-                return Evaluation(copy.num_instructions, len(pipelines), time.thread_time() - started)
+                count = copy.num_instructions if objective is Objective.INSTRUCTIONS else text_bytes(copy)
+                return Evaluation(count, len(pipelines), time.thread_time() - started)
 
         yield evaluate
 

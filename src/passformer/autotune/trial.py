@@ -1,13 +1,16 @@
-"""One function under search: evaluate pass lists within a budget, and remember the best."""
+"""One function or module under search: evaluate pass lists within a budget, and remember the best."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
-from passformer.autotune.statetable import Evaluation, explorer
+from passformer.autotune.statetable import Evaluate, explorer
 from passformer.llvm.errors import CompilerError
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ, PassList, pass_pipeline
 from passformer.llvm.protocol import Protocol
-from passformer.llvm.sandbox import Failure, Prepare, Sandbox
+from passformer.llvm.sandbox import Failure, Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,14 @@ class Trial:
     budget: int
     """Pass lists that may be evaluated, known or new, beside -Oz."""
     protocol: Protocol = Protocol.CLANG
-    evaluator: Prepare[bytes, Sequence[str], Evaluation] = explorer
+    evaluator: Callable[..., AbstractContextManager[Evaluate]] = explorer
+    """`explorer` or `whole_runner`."""
+    objective: Objective = Objective.INSTRUCTIONS
+    """What all counts here count."""
     baseline: int = 0
-    """Instructions under -Oz."""
+    """Under -Oz."""
     results: dict[PassList, int] = field(default_factory=dict)
-    """Instructions of each list that LLVM survived, in the order of evaluation; -Oz is among them."""
+    """Count of each list that LLVM survived, in the order of evaluation; -Oz is among them."""
     failures: dict[PassList, Failure] = field(default_factory=dict)
     compilations: int = 0
     """Lists evaluated, -Oz not counted."""
@@ -44,6 +50,8 @@ class Trial:
     curve: list[Point] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.objective is not Objective.INSTRUCTIONS:
+            self.evaluator = partial(self.evaluator, objective=self.objective)
         self._evaluate([OZ])
         if OZ not in self.results:
             raise CompilerError(f"LLVM fails on -Oz itself: {self.failures[OZ]}")
@@ -57,16 +65,16 @@ class Trial:
 
     @property
     def winner(self) -> PassList:
-        """The list with the fewest instructions; of equals the shortest, then the earliest."""
+        """The list with the lowest count; of equals the shortest, then the earliest."""
         return min(self.results, key=lambda p: (self.results[p], len(p)))
 
     @property
     def best(self) -> int:
-        """Instructions of the winner."""
+        """The winner's count."""
         return min(self.results.values())
 
     def try_lists(self, pass_lists: Sequence[PassList]) -> list[int | None]:
-        """Instructions of each list (None: LLVM did not survive it); lists beyond the budget are cut off.
+        """Count of each list (None: LLVM did not survive it); lists beyond the budget are cut off.
 
         Lists that were tried before cost nothing.
         """
@@ -84,7 +92,7 @@ class Trial:
             if isinstance(outcome, Failure):
                 self.failures[pass_list] = outcome
                 continue
-            self.results[pass_list] = outcome.instructions
+            self.results[pass_list] = outcome.count
             self.num_passes_run += outcome.num_passes_run
             self.cpu_seconds += outcome.cpu_seconds
 

@@ -14,6 +14,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from passformer.corpus.files import alone, atomic, claim
 from passformer.corpus.store import SPLITS, Corpus, Function, draw_order
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ, PassList, pass_pipeline
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
@@ -57,6 +59,7 @@ class Settings:
     lists: str = ""
     """A coreset file that takes the place of stages 1 and 2 in choosing the lists of stage 3."""
     seed: int = 0
+    objective: Objective = Objective.INSTRUCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,13 @@ class ListsJob:
     llvm: int
     protocol: Protocol
     pass_lists: tuple[PassList, ...]
+    objective: Objective
 
 
 def search_one(sandbox: Sandbox, job: SearchJob) -> dict[str, Any]:
     """Search and minimise; the winner's count is confirmed by running it whole."""
-    trial = Trial(sandbox, job.function.ir, job.llvm, job.budget, job.protocol)
+    objective = job.settings.objective
+    trial = Trial(sandbox, job.function.ir, job.llvm, job.budget, job.protocol, objective=objective)
     rng = random.Random(f"{job.settings.seed} {job.function.id}")
     SEARCHES[job.settings.search](trial, rng, searched_passes(job.llvm))
     trial.budget += 1000  # minimising is not searching: it has its own, ample budget
@@ -92,16 +97,16 @@ def search_one(sandbox: Sandbox, job: SearchJob) -> dict[str, Any]:
 
     winner = minimise(trial.winner, still_best) if trial.best < trial.baseline else OZ
     pipelines = [pass_pipeline(name, job.llvm, job.protocol) for name in winner.names]
-    (confirmed,) = sandbox.map(whole_runner, job.function.ir, [pipelines])
-    count = getattr(confirmed, "instructions", trial.baseline)
+    (confirmed,) = sandbox.map(partial(whole_runner, objective=objective), job.function.ir, [pipelines])
+    count = getattr(confirmed, "count", trial.baseline)
     if count >= trial.baseline:
         winner, count = OZ, trial.baseline
     return {**_record(job.function, trial), "winner": str(winner), "best": count, "curve": _thin(trial)}
 
 
 def try_lists_one(sandbox: Sandbox, job: ListsJob) -> dict[str, Any]:
-    """Instructions of each list; null where LLVM did not survive it."""
-    trial = Trial(sandbox, job.function.ir, job.llvm, len(job.pass_lists), job.protocol)
+    """Count of each list; null where LLVM did not survive it."""
+    trial = Trial(sandbox, job.function.ir, job.llvm, len(job.pass_lists), job.protocol, objective=job.objective)
     counts = trial.try_lists(job.pass_lists)
     return {**_record(job.function, trial), "best": trial.best, "counts": counts}
 
@@ -140,13 +145,13 @@ def _autotune(corpus: Corpus, folder: Path, engine: Engine, settings: Settings, 
         lists = _candidates(search, CANDIDATES_PER_LIST * settings.budget)
         claim(folder / "select.json", [str(p) for p in lists], begun)
         select = Journal(folder / "select.jsonl")
-        list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in sample)
+        list_jobs = (ListsJob(f, llvm, corpus.protocol, lists, settings.objective) for f in sample)
         compilations += _run_stage("select", engine, try_lists_one, list_jobs, len(sample), select, report)
         lists = _select(corpus, settings, matrix_of(select, lists), llvm, folder)
     lists = lists[: settings.budget]
     claim(folder / "broadcast.json", [str(p) for p in lists], begun)
     broadcast = Journal(folder / "broadcast.jsonl")
-    list_jobs = (ListsJob(f, llvm, corpus.protocol, lists) for f in functions)
+    list_jobs = (ListsJob(f, llvm, corpus.protocol, lists, settings.objective) for f in functions)
     compilations += _run_stage("broadcast", engine, try_lists_one, list_jobs, len(functions), broadcast, report)
     write_tunings(folder, matrix_of(broadcast, lists), search)
     write_curves(folder, search)
@@ -220,7 +225,7 @@ def _select(corpus: Corpus, settings: Settings, matrix: Matrix, llvm: int, folde
     coreset = Coreset(
         llvm,
         corpus.protocol,
-        "instructions",
+        settings.objective,
         made_by,
         chosen,
         tuple(cover_improvements(matrix.baseline, matrix.counts, order)),
@@ -273,7 +278,7 @@ def _summary(folder: Path, functions: Sequence[Function]) -> dict[str, Any]:
     return {
         "functions": len(baseline),
         "compilations": sum(totals["compilations"] for totals in stages.values()),
-        "instructions": sum(baseline.values()),
+        "baseline": sum(baseline.values()),
         "improvement": _improvement(sum(baseline.values()), sum(best.values())),
         "improvement_by_source": {name: _improvement(*pair) for name, pair in sorted(by_source.items())},
         "improved": sum(best[i] < baseline[i] for i in baseline),

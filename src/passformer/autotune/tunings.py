@@ -1,5 +1,6 @@
 """What tuning found, on disk: `tunings.parquet`, a row a function and pass list, and `searches.parquet`, the curves."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from passformer.autotune.cover import Counts
 from passformer.autotune.journal import Journal
 from passformer.corpus.store import read_table, write_table
 from passformer.llvm.errors import InputError
+from passformer.llvm.objective import Objective
 from passformer.llvm.passlist import OZ, PassList
 
 SCHEMA = pa.schema(
@@ -32,7 +34,7 @@ LOST = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Instructions of one function under one pass list."""
+    """The count of one function under one pass list."""
 
     function_id: str
     pass_list: PassList
@@ -46,7 +48,7 @@ class Matrix:
     function_ids: list[str]
     pass_lists: list[PassList]
     baseline: Counts
-    """(functions,): instructions under -Oz."""
+    """(functions,): under -Oz."""
     counts: Counts
     """(functions, lists); `LOST` where there is no count."""
 
@@ -94,9 +96,18 @@ def write_curves(folder: Path, searches: Journal) -> None:
     write_table(folder / "searches.parquet", pa.Table.from_pylist(rows, schema=CURVE_SCHEMA))
 
 
-def read_tunings(folders: Sequence[Path]) -> pa.Table:
-    """The rows of one or several runs; raises InputError where one is not finished."""
+def objective_of(folder: Path) -> Objective:
+    """What a run counts."""
+    settings = folder / "settings.json"
+    found = json.loads(settings.read_text()) if settings.exists() else {}
+    return Objective(found.get("objective", Objective.INSTRUCTIONS))
+
+
+def read_tunings(folders: Sequence[Path], objective: Objective = Objective.INSTRUCTIONS) -> pa.Table:
+    """The rows of one or several runs; raises InputError where one is not finished, or counts something else."""
     for folder in folders:
+        if objective_of(folder) is not objective:
+            raise InputError(f"{folder} was tuned for {objective_of(folder)}, and here {objective} are wanted")
         if not (folder / "tunings.parquet").exists():
             raise InputError(f"{folder} holds no finished tunings: run `passformer autotune` on the corpus first")
     tables = [read_table(folder / "tunings.parquet").cast(SCHEMA) for folder in folders]

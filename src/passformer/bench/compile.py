@@ -48,7 +48,7 @@ def bench_compile(
                 started = time.perf_counter()
                 results = list(sandbox.map(evaluator, function, steps))
                 seconds[way] += time.perf_counter() - started
-                counts[way] = [None if isinstance(r, Failure) else r.instructions for r in results]
+                counts[way] = [None if isinstance(r, Failure) else r.count for r in results]
             failures += counts["table"].count(None)
             different += sum(a != b for a, b in zip(counts["table"], counts["whole"], strict=True))
             file.write_bytes(function)

@@ -1,4 +1,4 @@
-"""Build a corpus: compile units, extract functions, drop duplicates, split, write shards.
+"""Build a corpus: compile units, extract functions (or keep modules whole), drop duplicates, split, write shards.
 
 The SPEC `corpus:DIR` adds what an earlier build made, so that a corpus grows without compiling anything again.
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from passformer.corpus.extract import Extracted, extractor
+from passformer.corpus.extract import Extracted, extractor, whole_module
 from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.headers import precompile
 from passformer.corpus.sources import check_sample, drawn, read_spec
@@ -34,6 +34,8 @@ from passformer.llvm.sandbox import Failure, Limits, Pool, Sandbox, SetupError
 UNITS_PER_PART = 256
 MAX_INSTRUCTIONS = 2_000
 """Larger functions are left out: they cost hundreds of times the median to tune, and no prompt holds them."""
+MAX_MODULE_INSTRUCTIONS = 20_000
+"""The same for whole modules."""
 _EARLIER = "corpus:"
 _STANDARD_LIBRARY = ("_ZNSt", "_ZNKSt", "_ZSt", "_ZN9__gnu_cxx")
 
@@ -46,11 +48,13 @@ class Settings:
     sample: Mapping[str, int] | None = None
     """Kind of source -> at most so many of its units, drawn at random."""
     seed: int = 0
+    modules: bool = False
+    """Keep the module of each unit whole, instead of giving each function its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitResult:
-    """The functions of one unit, or why there are none."""
+    """The functions (or the module) of one unit, or why there are none."""
 
     unit: Unit
     functions: tuple[Extracted, ...] = ()
@@ -80,6 +84,7 @@ def build_corpus(
         "protocol": str(settings.protocol),
         "sample": dict(settings.sample or {}),
         "seed": settings.seed,
+        "modules": settings.modules,
     }
     _check_unfinished(parts, recipe)
     earlier = [_earlier(spec, settings) for spec in specs if spec.startswith(_EARLIER)]
@@ -89,7 +94,7 @@ def build_corpus(
         flags: tuple[str, ...] = ()
         if any(unit.standard_headers for unit in units):
             flags = precompile(Path(scratch), front_end_flags(settings.protocol))
-        compiler = _Compiler(flags, settings.protocol)
+        compiler = _Compiler(flags, settings)
         for number, start in enumerate(range(0, len(units), UNITS_PER_PART)):
             batch = units[start : start + UNITS_PER_PART]
             if not (parts / f"{number:05}.json").exists():
@@ -104,6 +109,7 @@ def build_corpus(
     manifest = {
         "llvm": pool.call(Sandbox.version)["version"],
         "protocol": str(settings.protocol),
+        "modules": settings.modules,
         "specs": list(specs),
         **summary,
     }
@@ -116,6 +122,9 @@ def _earlier(spec: str, settings: Settings) -> Corpus:
     corpus = Corpus(Path(spec.removeprefix(_EARLIER)))
     if corpus.protocol is not settings.protocol:
         raise InputError(f"{spec} is of protocol {corpus.protocol}, and this build of {settings.protocol}")
+    if corpus.modules != settings.modules:
+        kinds = ("single functions", "whole modules")
+        raise InputError(f"{spec} holds {kinds[corpus.modules]}, and this build {kinds[settings.modules]}")
     return corpus
 
 
@@ -144,9 +153,10 @@ def _claim(parts: Path, recipe: dict[str, Any]) -> None:
 class _Compiler:
     """Units -> functions; leaves out the standard library's templates that an earlier unit already gave."""
 
-    def __init__(self, standard_headers: Sequence[str], protocol: Protocol) -> None:
+    def __init__(self, standard_headers: Sequence[str], settings: Settings) -> None:
         self._standard_headers = tuple(standard_headers)
-        self._protocol = protocol
+        self._protocol = settings.protocol
+        self._modules = settings.modules
         self._seen: set[str] = set()
 
     def remember(self, names: Iterable[str]) -> None:
@@ -156,6 +166,8 @@ class _Compiler:
     def results(self, pool: Pool, units: Sequence[Unit]) -> Iterator[UnitResult]:
         """Compile all, then say in the order of the units who gives which function, then extract all."""
         modules = list(pool.map(self._compile, units))
+        if self._modules:
+            return pool.map(_keep_whole, zip(units, modules, strict=True))
         given = set(self._seen)
         tasks = []
         for unit, module in zip(units, modules, strict=True):
@@ -202,6 +214,16 @@ def _extract(sandbox: Sandbox, task: tuple[Unit, ModuleFacts | str, list[str]]) 
     failures = Counter(str(r) for r in results if isinstance(r, Failure))
     too_large = sum(f.num_instructions > MAX_INSTRUCTIONS for f in facts.functions)
     return UnitResult(unit, functions, too_large, "; ".join(failures))
+
+
+def _keep_whole(sandbox: Sandbox, task: tuple[Unit, ModuleFacts | str]) -> UnitResult:
+    unit, facts = task
+    if isinstance(facts, str):
+        return UnitResult(unit, failure=facts)
+    if not 0 < sum(f.num_instructions for f in facts.functions) <= MAX_MODULE_INSTRUCTIONS:
+        return UnitResult(unit, too_large=int(bool(facts.functions)))
+    module = sandbox.call(whole_module, (facts.bitcode, unit.name))
+    return UnitResult(unit, failure=str(module)) if isinstance(module, Failure) else UnitResult(unit, (module,))
 
 
 def _write_part(parts: Path, number: int, results: Iterable[UnitResult]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from typing import Self
 
-from passformer.corpus.normalize import function_id, normalize
+from passformer.corpus.normalize import function_id, normalize, text_id
 from passformer.llvm.api import load
 from passformer.llvm.module import LLVMError, Module
 
@@ -19,11 +19,12 @@ _ROOTS = (b"llvm.used", b"llvm.compiler.used", b"llvm.global_ctors", b"llvm.glob
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A function by itself."""
+    """A function by itself, or a whole module."""
 
     id: str
     """Of its normal form."""
     name: str
+    """The function's, or the file's."""
     bitcode: bytes
     instructions: int
 
@@ -52,6 +53,15 @@ def extractor(ir: bytes) -> Iterator[Callable[[str], Extracted]]:
                     return Extracted(id_, name, copy.bitcode(), copy.num_instructions)
 
             yield extract
+
+
+def whole_module(request: tuple[bytes, str]) -> Extracted:
+    """(IR, name) -> the module as it is, but for debug information and where its file lay."""
+    ir, name = request
+    with Module.parse(ir) as module:
+        load().StripModuleDebugInfo(module.handle)
+        load().SetSourceFileName(module.handle, b"", 0)
+        return Extracted(text_id(normalize(module.text())), name, module.bitcode(), module.num_instructions)
 
 
 class _Groups:

@@ -62,7 +62,12 @@ def function_id(normal_form: str, name: str) -> str:
     """32 hex digits that are equal for functions whose normal forms differ only in the function's own name."""
     quoted = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in name.encode())
     own = re.compile(f'(c"[^"]*")|@(?:{re.escape(name)}(?![\\w.$-])|"{re.escape(quoted)}")')
-    return hashlib.blake2b(own.sub(lambda match: match[1] or "@", normal_form).encode(), digest_size=16).hexdigest()
+    return text_id(own.sub(lambda match: match[1] or "@", normal_form))
+
+
+def text_id(normal_form: str) -> str:
+    """32 hex digits."""
+    return hashlib.blake2b(normal_form.encode(), digest_size=16).hexdigest()
 
 
 def _replace(match: re.Match[str]) -> str:

@@ -23,15 +23,16 @@ ROWS_PER_SHARD = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function in a module of its own."""
+    """One function in a module of its own; in a corpus of whole modules, one of these."""
 
     id: str
-    """32 hex digits of its normal form, blind to its own name (see `normalize.function_id`)."""
+    """32 hex digits of its normal form; of a function, blind to its own name (see `normalize.function_id`)."""
     source: str
     group: str
     """Project, author or problem; never in two splits."""
     split: Split
     name: str
+    """Of the function, or the file."""
     ir: bytes
     """Bitcode of the unoptimised module."""
     instructions: int
@@ -61,6 +62,7 @@ class Corpus:
             self.manifest: dict[str, Any] = json.loads((folder / "corpus.json").read_text())
             major = int(self.manifest["llvm"].split(".")[0])
             self.protocol = Protocol(self.manifest["protocol"])
+            self.modules: bool = self.manifest.get("modules", False)
             self._shards = [folder / name for name in self.manifest["shards"]]
         except FileNotFoundError:
             raise InputError(

@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passformer.autotune.tunings import best_of, read_tunings
+from passformer.autotune.tunings import best_of, objective_of, read_tunings
 from passformer.corpus.store import SPLITS, Corpus, draw_order
 from passformer.llvm.errors import InputError
 from passformer.llvm.frontend import IR_SUFFIXES, load
 from passformer.llvm.locate import find_toolchain
+from passformer.llvm.objective import Objective
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Pool
 
@@ -70,8 +71,9 @@ def best_known(folder: Path, ids: set[str]) -> dict[str, int]:
     """Function id -> the fewest instructions that any finished tuning run of a corpus reached; empty if one lacks."""
     best: dict[str, int] = {}
     wanted = pa.array(sorted(ids), pa.string())
-    for file in sorted(folder.glob("tunings/*/tunings.parquet")):
-        table = read_tunings([file.parent])
+    runs = [file.parent for file in sorted(folder.glob("tunings/*/tunings.parquet"))]
+    for run in (run for run in runs if objective_of(run) is Objective.INSTRUCTIONS):
+        table = read_tunings([run])
         table = table.filter(pc.is_in(table["function_id"], wanted))
         for id_, found in best_of(table).items() if len(table) else ():
             best[id_] = min(found.count, best.get(id_, found.count))

@@ -60,7 +60,7 @@ def measurer(subject: Subject) -> Iterator[Callable[[str], Measurement]]:
                 copy.verify()
                 return Measurement(
                     copy.num_instructions,
-                    _text_bytes(copy) if subject.text_bytes else None,
+                    text_bytes(copy) if subject.text_bytes else None,
                     copy.bitcode() if subject.bitcode else None,
                 )
 
@@ -101,5 +101,6 @@ def render(request: tuple[bytes, OutputKind]) -> bytes:
         return module.bitcode() if kind == "bitcode" else module.emit(kind)
 
 
-def _text_bytes(module: Module) -> int:
+def text_bytes(module: Module) -> int:
+    """Of the object that a module becomes; the module is spent by it."""
     return object_sizes(module.emit(), {f.name for f in module.functions()}).text_bytes
