@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # fmt: off
 ORDER = (
-    "llvm", "corpus", "autotune", "verify", "dataset", "model", "methods", "train", "baselines", "optimize",
+    "llvm", "document", "corpus", "autotune", "verify", "dataset", "model", "methods", "train", "baselines", "optimize",
     "user_check", "build", "evaluate", "bench", "doctor", "tables", "cli", "__main__",
 )
 # fmt: on

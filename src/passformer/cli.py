@@ -478,6 +478,48 @@ def report(
     _emit(write_report(directory, out or directory / "report"), as_json, print_figures)
 
 
+@app.command("build")
+def build_database(
+    database: Annotated[
+        Path, typer.Option("-p", metavar="DIR", help="Folder with a compile_commands.json, as CMake and Meson write.")
+    ],
+    force: Annotated[bool, typer.Option(help="Also what is not at -Oz or -Os, as if it were at -Oz.")] = False,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Build all objects of a compilation database again, in place and smaller."""
+    from passformer.build.database import rebuild
+    from passformer.tables import print_figures, track_steps
+
+    with track_steps() as report:
+        result = rebuild(database, jobs, force, report)
+    _emit(result, as_json, print_figures)
+    if result["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command("size-report")
+def size_report(
+    below: Annotated[Path | None, typer.Argument(metavar="DIR", help="Only objects below this folder.")] = None,
+    log: Annotated[Path | None, typer.Option(help="A log of builds; default: the user's, or PASSFORMER_LOG.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", help="Also write an HTML page.")] = None,
+    lock: Annotated[Path | None, typer.Option(help="Also write a lock file, for PASSFORMER_LOCK.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what builds under `passformer cc` gained, by directory, object and function."""
+    from passformer.build.report import read_log, summarise, write_lock_of, write_page
+    from passformer.llvm.locate import find_toolchain
+    from passformer.tables import print_sizes
+
+    entries = read_log(below.resolve() if below else None, log)
+    summary = summarise(entries)
+    if page:
+        write_page(summary, page)
+    if lock:
+        write_lock_of(entries, find_toolchain().major, lock)
+    _emit(summary, as_json, print_sizes)
+
+
 @bench.command("compile")
 def bench_compile(
     functions: Annotated[

@@ -173,6 +173,30 @@ def print_labels(result: dict[str, Any]) -> None:
     print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
 
 
+def print_sizes(summary: dict[str, Any]) -> None:
+    """What builds gained: directories and the largest wins."""
+    for key, name, title in (
+        ("directories", "directory", "code and read-only data, bytes"),
+        ("largest", "name", "the largest wins"),
+        ("functions", "name", "the largest wins, by function"),
+    ):
+        table = Table(title=title, title_justify="left")
+        table.add_column("directory" if key == "directories" else "object" if key == "largest" else "function")
+        for head in ("clang -Oz", "passformer", "change"):
+            table.add_column(head, justify="right")
+        rows = [(row[name], row["before"], row["after"]) for row in summary[key]]
+        if key == "directories":
+            rows.append(("all", summary["before"], summary["after"]))
+        for label, before, after in rows:
+            change = f"{100 * (after - before) / before:+.1f} %" if before else ""
+            table.add_row(label, f"{before:,}", f"{after:,}", change)
+        if rows:
+            Console().print(table)
+    print(f"{summary['objects']:,} objects, {summary['smaller']:,} made smaller")
+    for reason, number in summary["left_alone"].items():
+        print(f"{number:,} left as clang made them: {reason}")
+
+
 def print_evaluation(result: dict[str, Any]) -> None:
     """A method's row of the paper's Tables III and IV."""
     table = Table(title=f"{result['method']} against -Oz, {result['functions']:,} functions", title_justify="left")

@@ -16,7 +16,8 @@ Wrapper = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("wrapper")
-    values = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PASSFORMER_LOG": str(folder / "log")}
+    places = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")}
+    values = {**os.environ, **places, "PASSFORMER_CACHE": "0"}
     yield values
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from passformer.build.arguments import Compilation, compilation_of, level_of, may_be_ours
+from passformer.build.arguments import Compilation, compilation_of
+from passformer.build.levels import level_of
+from passformer.build.wrapper import may_be_ours
 from passformer.llvm.locate import find_toolchain
 from reference import parse_elf
 
@@ -118,7 +120,7 @@ def test_the_two_commands_make_clangs_own_object_by_way_of_bitcode(folder, flags
     found = ask(*arguments, cwd=folder)
     assert found is not None
     (folder / "a.d").unlink(missing_ok=True)
-    subprocess.run(found.to_bitcode(Path("a.bc")), cwd=folder, check=True)
+    subprocess.run(found.to_bitcode(Path("a.bc"), Path("a.dep")), cwd=folder, check=True)
     subject = Subject((folder / "a.bc").read_bytes(), bitcode=True)
     (optimised,) = sandbox.map(measurer, subject, [OZ.pipeline(major)])
     (folder / "oz.bc").write_bytes(optimised.bitcode)

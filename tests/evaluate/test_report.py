@@ -10,7 +10,7 @@ import pytest
 
 from passformer.corpus.store import write_table
 from passformer.dataset.prompt import Answer
-from passformer.evaluate.document import Code, Heading, Table, Text, to_html, to_markdown
+from passformer.document import Code, Heading, Table, Text, to_html, to_markdown
 from passformer.evaluate.generation import SCHEMA
 from passformer.evaluate.report import write_report
 from passformer.evaluate.results import Result, summarise, write_results

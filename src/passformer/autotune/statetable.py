@@ -83,8 +83,7 @@ class StateTable:
         if self._objective is Objective.INSTRUCTIONS:
             return state.instructions
         if state.text_bytes is None:
-            with self._module(state).clone() as copy:  # emitting changes a module
-                state.text_bytes = text_bytes(copy)
+            state.text_bytes = text_bytes(self._module(state))
         return state.text_bytes
 
     def _step(self, state: _State, pipeline: str) -> _State:

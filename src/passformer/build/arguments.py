@@ -7,13 +7,12 @@ code generator as clang itself spells them.
 """
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from passformer.build.levels import level_of
+
 LANGUAGES = ("c", "c++")
-LEVELS = ("Oz", "Os")
-_LEVEL_FLAGS = ("-O0", "-O1", "-O2", "-O3", "-O4", "-Og", "-Os", "-Oz", "-Ofast", "-O")
 _ELSEWHERE = (
     "-fsanitize",  # instrumentation is added in clang's own pipeline
     "-fprofile",
@@ -38,6 +37,8 @@ _ELSEWHERE = (
     "-serialize-diagnostic",
     "-stats-file",
     "-index-store",
+    "-gen-cdb-fragment-path",
+    "-stack-usage-file",
     "-fmodules",
 )
 """How options of a job begin that we cannot keep our word with."""
@@ -58,10 +59,11 @@ class Compilation:
     """`Oz`, `Os`, `O2`, ..., or `O0`."""
     depfile: Path | None
 
-    def to_bitcode(self, bitcode: Path) -> list[str]:
-        """The command that makes unoptimised bitcode, without saying again what clang has said."""
+    def to_bitcode(self, bitcode: Path, depfile: Path) -> list[str]:
+        """The command that makes unoptimised bitcode, and a depfile of all that the front-end read."""
         words = ["-emit-llvm-bc" if word == "-emit-obj" else word for word in self._without_depfile()]
-        return [*words[:-1], "-disable-llvm-passes", "-w", "-o", str(bitcode), words[-1]]
+        dependencies = ["-dependency-file", str(depfile), "-sys-header-deps", "-MT", "x"]
+        return [*words[:-1], "-disable-llvm-passes", *dependencies, "-o", str(bitcode), words[-1]]
 
     def to_object(self, bitcode: Path, output: Path) -> list[str]:
         """The command that makes an object from bitcode that is optimised already."""
@@ -81,22 +83,6 @@ class Compilation:
             else:
                 words.append(word)
         return words
-
-
-def may_be_ours(arguments: Sequence[str]) -> bool:
-    """A quick look: whether this could be a compilation to an object at a level for size."""
-    return (
-        "-c" in arguments
-        and level_of(arguments) in LEVELS
-        and not any(word.startswith("@") for word in arguments)
-        and not {"-E", "-S", "-M", "-MM", "-fsyntax-only", "-emit-llvm", "-###", "-save-temps", "-"} & {*arguments}
-    )
-
-
-def level_of(arguments: Sequence[str]) -> str:
-    """The optimisation level: the last one counts."""
-    levels = [word for word in arguments if word in _LEVEL_FLAGS]
-    return {"-O": "O1", "-O4": "O3"}.get(levels[-1], levels[-1][1:]) if levels else "O0"
 
 
 def compilation_of(answer: str) -> Compilation | None:

@@ -1,47 +1,22 @@
 """How the wrapper and the server of one user talk: a line of JSON each way over a Unix socket.
 
-Imports nothing but the standard library, and little of that: every compilation of a build pays for it.
+Imports nothing but the standard library, and little of that: every compilation of a build pays for it. A request is
+what `client.compile_smaller` sends and `server.Request` receives; a reply is `server.Reply`.
 """
 
 import json
 import os
 import socket
 import stat
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 _LONGEST = 1 << 20
 """Bytes of a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One object that clang has just made."""
-
-    clang: str
-    """The compiler that made it."""
-    arguments: tuple[str, ...]
-    """Without the compiler."""
-    folder: str
-    """Where it ran."""
-    environment: dict[str, str]
-    budget: int
-    """Pass lists to try."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came of it."""
-
-    replacement: str = ""
-    """A smaller object, beside the one that it is to replace; empty where there is none."""
-    output: str = ""
-    """The object, as an absolute path."""
-    reason: str = ""
-    """Why nothing was done; empty where something was tried."""
-
-
-def socket_path(version: str) -> Path:
+def socket_path(version: str) -> str:
     """Where the user's server of this version listens, in a folder that nobody else may enter.
 
     Raises OSError where the folder is someone else's.
@@ -52,15 +27,15 @@ def socket_path(version: str) -> Path:
     facts = folder.lstat()
     if facts.st_uid != os.getuid() or not stat.S_ISDIR(facts.st_mode) or facts.st_mode & 0o077:
         raise PermissionError(f"{folder} belongs to someone else, or lets others in")
-    return folder / f"{version}.sock"
+    return str(folder / f"{version}.sock")
 
 
-def send(connection: socket.socket, message: Request | Reply) -> None:
+def send(connection: socket.socket, message: Mapping[str, Any]) -> None:
     """One line."""
-    connection.sendall(json.dumps(asdict(message)).encode() + b"\n")
+    connection.sendall(json.dumps(message).encode() + b"\n")
 
 
-def receive(connection: socket.socket) -> dict[str, object]:
+def receive(connection: socket.socket) -> dict[str, Any]:
     """One line; raises ConnectionError where the other side has gone, ValueError where it sends nonsense."""
     data = b""
     while not data.endswith(b"\n"):

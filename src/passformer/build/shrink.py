@@ -1,10 +1,11 @@
-"""A smaller object for one compilation: try pass lists on its whole module, keep what clang's own back-end confirms.
+"""A smaller object for one compilation: try pass lists in process, keep what clang's own back-end confirms.
 
-Lists are tried in process, where emitting an object costs no new process but knows not all of the user's flags. The
-best few then go through clang's back-end with all of them, and count only if they are smaller than the object that
-clang made.
+Lists are tried where emitting an object costs no new process but knows not all of the user's flags: first on the whole
+module, then, on what came out smallest, function by function. The best go through clang's back-end with all flags, and
+count only if they are smaller than the object that clang made.
 """
 
+import re
 import subprocess
 import tempfile
 import time
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from passformer.build.arguments import Compilation
-from passformer.llvm.measure import Measurement, Subject, measurer
+from passformer.build.recipe import Recipe
+from passformer.llvm.measure import Measurement, Subject, measurer, run_on_functions
 from passformer.llvm.objects import ObjectSizes, object_sizes
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Sandbox
@@ -25,6 +27,30 @@ _SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What may be tried on one module."""
+
+    module: Sequence[PassList]
+    """On all of it."""
+    functions: Sequence[PassList] = ()
+    """After that, on each of its functions: lists of function passes."""
+    recipe: Recipe | None = None
+    """Nothing but this."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """What clang's front-end says of a compilation."""
+
+    bitcode: bytes
+    """Unoptimised."""
+    files: tuple[str, ...]
+    """All that it read, as absolute paths."""
+    silent: bool
+    """Whether it had nothing to say to the user."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shrunk:
     """What came out for one object."""
 
@@ -32,8 +58,8 @@ class Shrunk:
     """Of the object that clang made."""
     result: ObjectSizes
     """Of the object that is to stand in its place; the same where none is smaller."""
-    pass_list: PassList
-    """-Oz where none is."""
+    recipe: Recipe
+    """Plain where none is."""
     object: bytes | None
     """The smaller object."""
     tried: int
@@ -45,35 +71,42 @@ class NotShrunk(Exception):
     """Why nothing was tried; for the log."""
 
 
+def read_source(compilation: Compilation, folder: Path, environment: Mapping[str, str] | None = None) -> FrontEnd:
+    """Run clang's front-end in `folder`; raises NotShrunk where it fails."""
+    with tempfile.TemporaryDirectory(prefix="passformer-") as name:
+        bitcode, dependencies = Path(name) / "in.bc", Path(name) / "in.d"
+        said = _run(compilation.to_bitcode(bitcode, dependencies), folder, environment)
+        files = tuple(str(folder / file) for file in dependencies_of(dependencies.read_text(errors="surrogateescape")))
+        return FrontEnd(bitcode.read_bytes(), files, not said)
+
+
 def shrink(
     compilation: Compilation,
     folder: Path,
-    pass_lists: Sequence[PassList],
+    source: FrontEnd,
+    choices: Choices,
     llvm: int,
     sandbox: Sandbox,
     environment: Mapping[str, str] | None = None,
 ) -> Shrunk:
-    """Try the lists on the module of a compilation whose plain object lies in `folder / output`; clang runs there.
+    """Try the choices on a compilation whose plain object lies in `folder / output`; clang runs there.
 
-    Raises NotShrunk where clang's front-end or LLVM fails.
+    Raises NotShrunk where clang or LLVM fails.
     """
     started = time.perf_counter()
-    plain_data = (folder / compilation.output).read_bytes()
+    plain = _sizes((folder / compilation.output).read_bytes(), sandbox)
+    candidates, tried = _candidates(source.bitcode, choices, llvm, sandbox)
+    recipe, result, smaller = Recipe(), plain, None
     with tempfile.TemporaryDirectory(prefix="passformer-") as name:
-        scratch = Path(name)
-        _run(compilation.to_bitcode(scratch / "in.bc"), folder, environment)
-        found = _candidates((scratch / "in.bc").read_bytes(), pass_lists, llvm, sandbox)
-        plain = _sizes(plain_data, sandbox)
-        best = Shrunk(plain, plain, OZ, None, len(pass_lists), 0.0)
-        for number, (pass_list, bitcode) in enumerate(found[:CONFIRMED]):
-            (scratch / f"{number}.bc").write_bytes(bitcode)
-            _run(compilation.to_object(scratch / f"{number}.bc", scratch / f"{number}.o"), folder, environment)
-            data = (scratch / f"{number}.o").read_bytes()
+        bitcode, output = Path(name) / "out.bc", Path(name) / "out.o"
+        for candidate, module in candidates[:CONFIRMED]:
+            bitcode.write_bytes(module)
+            _run(compilation.to_object(bitcode, output), folder, environment)
+            data = output.read_bytes()
             sizes = _sizes(data, sandbox)
-            if is_smaller(sizes, best.result):
-                best = Shrunk(plain, sizes, pass_list, data, len(pass_lists), 0.0)
-    seconds = time.perf_counter() - started
-    return Shrunk(best.plain, best.result, best.pass_list, best.object, best.tried, seconds)
+            if is_smaller(sizes, result):
+                recipe, result, smaller = candidate, sizes, data
+    return Shrunk(plain, result, recipe, smaller, tried, time.perf_counter() - started)
 
 
 def is_smaller(ours: ObjectSizes, theirs: ObjectSizes) -> bool:
@@ -82,17 +115,75 @@ def is_smaller(ours: ObjectSizes, theirs: ObjectSizes) -> bool:
     return smaller and ours.text_bytes + ours.others <= theirs.text_bytes + theirs.others
 
 
+def dependencies_of(depfile: str) -> list[str]:
+    """The files on the right of a depfile's rule."""
+    _, _, right = depfile.replace("\\\n", " ").partition(": ")
+    words = re.findall(r"(?:\\.|\$\$|[^\s\\])+", right)
+    return [re.sub(r"\\([ #])", r"\1", word).replace("$$", "$") for word in words]
+
+
 def _candidates(
-    bitcode: bytes, pass_lists: Sequence[PassList], llvm: int, sandbox: Sandbox
-) -> list[tuple[PassList, bytes]]:
-    """(list, optimised module) of those that emit less than -Oz does, the smallest first."""
-    wanted = [OZ, *(p for p in pass_lists if p != OZ)]
-    pipelines = [lowered(p).pipeline(llvm) for p in wanted]
-    outcomes = list(sandbox.map(measurer, Subject(bitcode, text_bytes=True, bitcode=True), pipelines))
+    bitcode: bytes, choices: Choices, llvm: int, sandbox: Sandbox
+) -> tuple[list[tuple[Recipe, bytes]], int]:
+    """Recipes with their modules, the smallest first, of those that emit less than -Oz does; and the lists tried."""
+    if choices.recipe is not None:
+        return ([] if choices.recipe.is_plain else [_follow(choices.recipe, bitcode, llvm, sandbox)]), 0
+    lists = [OZ, *(p for p in choices.module if p != OZ)]
+    subject = Subject(bitcode, text_bytes=True, bitcode=True)
+    outcomes = list(sandbox.map(measurer, subject, [lowered(p).pipeline(llvm) for p in lists]))
     if not isinstance(outcomes[0], Measurement):
         raise NotShrunk(f"LLVM fails on -Oz itself: {outcomes[0]}")
-    measured = [(m.text_bytes or 0, i, m.bitcode or b"") for i, m in enumerate(outcomes) if isinstance(m, Measurement)]
-    return [(wanted[i], data) for size, i, data in sorted(measured) if size < (outcomes[0].text_bytes or 0)]
+    found = [(Recipe(p), o) for p, o in zip(lists, outcomes, strict=True) if isinstance(o, Measurement)]
+    found.sort(key=lambda pair: pair[1].text_bytes or 0)
+    if choices.functions and (better := _by_function(*found[0], choices.functions, llvm, sandbox)):
+        found.insert(0, better)
+    limit = outcomes[0].text_bytes or 0
+    kept = [(recipe, m.bitcode or b"") for recipe, m in found if (m.text_bytes or 0) < limit]
+    return kept, len(lists) - 1 + len(choices.functions)
+
+
+def _by_function(
+    recipe: Recipe, module: Measurement, lists: Sequence[PassList], llvm: int, sandbox: Sandbox
+) -> tuple[Recipe, Measurement] | None:
+    """Give each function the list that makes it smallest; None where no function gets smaller by any.
+
+    Passes of functions see one function at a time, so one run over all of them says what each list does to each.
+    """
+    ir, before = module.bitcode or b"", module.function_bytes or {}
+    subject = Subject(ir, text_bytes=True)
+    outcomes = sandbox.map(measurer, subject, [p.pipeline(llvm) for p in lists])
+    sizes = [(p, o.function_bytes or {}) for p, o in zip(lists, outcomes, strict=True) if isinstance(o, Measurement)]
+    chosen: dict[str, PassList] = {}
+    for name, size in before.items():
+        best = min(sizes, key=lambda pair: pair[1].get(name, size), default=None)
+        if best and best[1].get(name, size) < size:
+            chosen[name] = best[0]
+    if not chosen:
+        return None
+    try:
+        measured = _on_functions(ir, chosen, llvm, sandbox)
+    except NotShrunk:
+        return None
+    if (measured.text_bytes or 0) >= (module.text_bytes or 0):
+        return None
+    return Recipe(recipe.module, chosen), measured
+
+
+def _follow(recipe: Recipe, bitcode: bytes, llvm: int, sandbox: Sandbox) -> tuple[Recipe, bytes]:
+    (module,) = sandbox.map(measurer, Subject(bitcode, bitcode=True), [lowered(recipe.module).pipeline(llvm)])
+    if not isinstance(module, Measurement):
+        raise NotShrunk(f"LLVM fails on a recipe: {module}")
+    if not recipe.functions:
+        return recipe, module.bitcode or b""
+    return recipe, _on_functions(module.bitcode or b"", recipe.functions, llvm, sandbox).bitcode or b""
+
+
+def _on_functions(ir: bytes, chosen: Mapping[str, PassList], llvm: int, sandbox: Sandbox) -> Measurement:
+    pipelines = {name: pass_list.pipeline(llvm) for name, pass_list in chosen.items()}
+    outcome = sandbox.call(run_on_functions, (ir, pipelines))
+    if isinstance(outcome, Failure):
+        raise NotShrunk(f"LLVM fails on single functions: {outcome}")
+    return outcome
 
 
 def _sizes(data: bytes, sandbox: Sandbox) -> ObjectSizes:
@@ -102,10 +193,13 @@ def _sizes(data: bytes, sandbox: Sandbox) -> ObjectSizes:
     return sizes
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> None:
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> str:
+    """What it says to the user."""
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotShrunk(str(error)) from None
+    said = (done.stdout + done.stderr).decode(errors="replace").strip()
     if done.returncode:
-        raise NotShrunk(f"clang -cc1: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
+        raise NotShrunk(f"clang -cc1: {said.splitlines()[-1] if said else 'failed'}")
+    return said

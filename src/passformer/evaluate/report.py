@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from passformer.corpus.files import atomic, make_folder
-from passformer.evaluate.document import Figure, to_html, to_markdown
+from passformer.document import Figure, to_html, to_markdown
 from passformer.evaluate.runs import Runs, read_runs
 from passformer.evaluate.sections import SECTIONS
 

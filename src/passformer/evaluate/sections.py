@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from passformer.dataset.prompt import parse_answer
+from passformer.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate import figures
-from passformer.evaluate.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
 from passformer.evaluate.runs import Run, Runs
 from passformer.llvm.passlist import OZ, PassList

@@ -83,6 +83,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "CreatePassBuilderOptions": (_PTR,),
     "DisposePassBuilderOptions": (_NONE, _PTR),
     "RunPasses": (_PTR, _PTR, _STR, _PTR, _PTR),
+    "RunPassesOnFunction": (_PTR, _PTR, _STR, _PTR, _PTR),
     "GetTargetFromTriple": (_INT, _STR, _PTR, _PTR),
     "GetDefaultTargetTriple": (_PTR,),
     "CreateTargetMachine": (_PTR, _PTR, _STR, _STR, _STR, _INT, _INT, _INT),

@@ -5,12 +5,12 @@ Everything here runs in a worker (see `sandbox`) and is called by the parent as,
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from passformer.llvm.module import FunctionFacts, Module
-from passformer.llvm.objects import object_sizes
+from passformer.llvm.objects import ObjectSizes, object_sizes
 from passformer.llvm.protocol import Protocol
 
 OutputKind = Literal["object", "assembly", "text", "bitcode"]
@@ -34,6 +34,8 @@ class Measurement:
 
     instructions: int
     text_bytes: int | None = None
+    function_bytes: Mapping[str, int] | None = None
+    """Of each function's machine code (ELF only), measured with the text."""
     bitcode: bytes | None = None
 
 
@@ -58,9 +60,11 @@ def measurer(subject: Subject) -> Iterator[Callable[[str], Measurement]]:
             with module.clone() as copy:
                 copy.run(pipeline)
                 copy.verify()
+                sizes = _object_sizes(copy) if subject.text_bytes else None
                 return Measurement(
                     copy.num_instructions,
-                    text_bytes(copy) if subject.text_bytes else None,
+                    sizes.text_bytes if sizes else None,
+                    sizes.functions if sizes else None,
                     copy.bitcode() if subject.bitcode else None,
                 )
 
@@ -101,6 +105,20 @@ def render(request: tuple[bytes, OutputKind]) -> bytes:
         return module.bitcode() if kind == "bitcode" else module.emit(kind)
 
 
+def run_on_functions(request: tuple[bytes, Mapping[str, str]]) -> Measurement:
+    """(IR, function name -> pipeline) -> the module after each pipeline ran on its function, measured and verified."""
+    ir, pipelines = request
+    with Module.parse(ir) as module:
+        module.run_on_functions(pipelines)
+        module.verify()
+        sizes = _object_sizes(module)
+        return Measurement(module.num_instructions, sizes.text_bytes, sizes.functions, module.bitcode())
+
+
 def text_bytes(module: Module) -> int:
-    """Of the object that a module becomes; the module is spent by it."""
-    return object_sizes(module.emit(), {f.name for f in module.functions()}).text_bytes
+    """Of the object that a module becomes."""
+    return _object_sizes(module).text_bytes
+
+
+def _object_sizes(module: Module) -> ObjectSizes:
+    return object_sizes(module.emit(), {f.name for f in module.functions()})

@@ -5,7 +5,7 @@ Call these in a sandbox worker only (see `sandbox`): LLVM may end the process at
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -167,13 +167,23 @@ class Module:
         """
         if not pipeline:
             return
-        library = self._library
-        error = library.RunPasses(self.handle, pipeline.encode(), self._target().handle, _pass_builder_options())
-        if error:
-            pointer = library.GetErrorMessage(error)
-            message = ctypes.string_at(pointer).decode(errors="replace")
-            library.DisposeErrorMessage(pointer)
-            raise LLVMError(message)
+        self._check(
+            self._library.RunPasses(self.handle, pipeline.encode(), self._target().handle, _pass_builder_options())
+        )
+
+    def run_on_functions(self, pipelines: Mapping[str, str]) -> None:
+        """Run a pipeline of function passes on each function named; the rest of the module stays as it is.
+
+        Raises LLVMError as `run` does, and where the library cannot (before LLVM 20).
+        """
+        for function in list(self.definitions()):
+            if pipeline := pipelines.get(self._name(function)):
+                options, target = _pass_builder_options(), self._target().handle
+                try:
+                    run = self._library.RunPassesOnFunction
+                except AttributeError:
+                    raise LLVMError("this LLVM runs no passes on single functions: it takes LLVM 20") from None
+                self._check(run(function, pipeline.encode(), target, options))
 
     def require_target(self) -> None:
         """Raises LLVMError where the library has no code generator for the module's triple."""
@@ -234,6 +244,13 @@ class Module:
         while alias:
             yield alias
             alias = self._library.GetNextGlobalAlias(alias)
+
+    def _check(self, error: int | None) -> None:
+        if error:
+            pointer = self._library.GetErrorMessage(error)
+            message = ctypes.string_at(pointer).decode(errors="replace")
+            self._library.DisposeErrorMessage(pointer)
+            raise LLVMError(message)
 
     def _count(self, function: int) -> int:
         # The hot loop of every evaluation: one C call an instruction, bound to locals.

@@ -44,7 +44,11 @@ class ObjectSizes:
 
 
 def object_sizes(data: bytes, function_names: Collection[str] = ()) -> ObjectSizes:
-    """Measure an object file; `function_names` are the definitions of the module that it was made from."""
+    """Measure an object file.
+
+    `function_names` are the definitions of the module that it was made from, for functions in sections of the user's
+    own naming; those in sections of code are found without.
+    """
     library = load()
     buffer = library.CreateMemoryBufferWithMemoryRangeCopy(data, len(data), b"object")
     error = ctypes.c_void_p()
@@ -58,7 +62,7 @@ def object_sizes(data: bytes, function_names: Collection[str] = ()) -> ObjectSiz
         functions = {
             name.removeprefix(prefix): (section, size)
             for name, section, size in _symbols(binary)
-            if name in symbols_of_functions
+            if name in symbols_of_functions or (size and section.startswith(_CODE))
         }
         holding_functions = {section for section, _ in functions.values()}
         code = read_only = others = 0

@@ -33,7 +33,7 @@ def database_units(database: Path, source: str, project: str | None = None) -> S
     Grouped by project: as given; else the first folder below the database's where its files lie in several such
     folders; else the database's folder. Raises InputError where the file is no database, or none of its files exists.
     """
-    entries = [entry for entry in _read(database) if _language(entry) is not None]
+    entries = [entry for entry in read_database(database) if language_of(entry) is not None]
     paths = [_path(entry) for entry in entries]
     if not entries:
         raise InputError(f"{database}: no entry for a C or C++ file in it")
@@ -46,7 +46,7 @@ def database_units(database: Path, source: str, project: str | None = None) -> S
     for entry, path, group in zip(entries, paths, groups, strict=True):
         flags = tuple(_kept(entry))
         code = path if path.is_file() else partial(_missing, path)
-        language = _language(entry) or "c"
+        language = language_of(entry) or "c"
         found[path, flags] = Unit(source, group, str(path), code, language, flags, Path(entry["directory"]))
     return list(found.values())
 
@@ -55,8 +55,8 @@ def _missing(path: Path) -> bytes:
     raise InputError(f"{path.name}: no such file in {path.parent}")
 
 
-def _read(database: Path) -> list[dict[str, Any]]:
-    """Entries, each with `arguments` as a list and `directory` absolute."""
+def read_database(database: Path) -> list[dict[str, Any]]:
+    """Entries, each with `arguments` as a list and `directory` absolute; raises InputError where it is none."""
     try:
         entries = json.loads(database.read_bytes())
     except OSError as error:
@@ -94,7 +94,7 @@ def _path(entry: dict[str, Any]) -> Path:
     return Path(os.path.normpath(Path(entry["directory"], entry["file"])))
 
 
-def _language(entry: dict[str, Any]) -> str | None:
+def language_of(entry: dict[str, Any]) -> str | None:
     """`c`, `c++`, or None for what is neither (assembly, Objective-C, CUDA)."""
     language: str | None = None
     for flag, following in zip(entry["arguments"], [*entry["arguments"][1:], ""], strict=True):
@@ -106,12 +106,16 @@ def _language(entry: dict[str, Any]) -> str | None:
     return "c" if suffix == ".c" else "c++" if suffix in (*C_SUFFIXES, ".c++", ".CPP", ".cp") else None
 
 
+def flags_of(entry: dict[str, Any]) -> list[str]:
+    """Without the compiler and what launches it (`ccache gcc`, `env A=b cc`): what stands before the first flag."""
+    arguments: list[str] = entry["arguments"]
+    first = next((i for i, argument in enumerate(arguments) if argument.startswith(("-", "@"))), len(arguments))
+    return arguments[first:]
+
+
 def _kept(entry: dict[str, Any]) -> Iterator[str]:
     """The flags that change what the front-end makes of the file."""
-    # The compiler and what launches it (`ccache gcc`, `env A=b cc`) are what stands before the first flag.
-    arguments = entry["arguments"]
-    first = next((i for i, argument in enumerate(arguments) if argument.startswith(("-", "@"))), len(arguments))
-    rest = iter(arguments[first:])
+    rest = iter(flags_of(entry))
     file = _path(entry)
     for argument in rest:
         if argument == "-Xclang":

@@ -46,7 +46,15 @@ class Code:
     texts: tuple[str, ...]
 
 
-Block = Heading | Text | Table | Figure | Code
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Names with two sizes each, drawn one below the other: what was, and how much of it is left."""
+
+    head: str
+    rows: tuple[tuple[str, int, int], ...]
+
+
+Block = Bars | Heading | Text | Table | Figure | Code
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
@@ -56,6 +64,8 @@ th, td { padding: 0.25rem 0.55rem; border-bottom: 1px solid #e3e8ee; text-align:
 th { background: #f3f6f9; white-space: normal; vertical-align: bottom; } .left { text-align: left; }
 figure { margin: 1rem 0; } img { max-width: 100%; } figcaption { color: #566273; font-size: 0.88rem; }
 .code { display: flex; gap: 1rem; } .code div { flex: 1; min-width: 0; }
+.bars td:last-child { width: 55%; } .bar { background: #c9d3df; height: 0.9rem; position: relative; }
+.bar i { background: #2f6f9f; display: block; height: 100%; }
 pre { background: #f3f6f9; padding: 0.7rem; font-size: 0.75rem; overflow-x: auto; }
 """
 
@@ -86,6 +96,9 @@ def _markdown(block: Block) -> str:
             return "\n".join([f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
         case Figure(file, caption):
             return f"![{caption}]({file.name})"
+        case Bars(head, rows):
+            figures = ((name, f"{before:,}", f"{after:,}", _change(before, after)) for name, before, after in rows)
+            return _markdown(Table((head, "before", "after", ""), tuple(figures)))
         case Code(titles, texts):
             return "\n\n".join(f"{title}\n\n```\n{text}\n```" for title, text in zip(titles, texts, strict=True))
 
@@ -103,10 +116,23 @@ def _html(block: Block) -> str:
             data = base64.b64encode(file.read_bytes()).decode()
             image = f'<img src="data:image/png;base64,{data}" alt="{html.escape(caption)}">'
             return f"<figure>{image}<figcaption>{_inline(caption)}</figcaption></figure>"
+        case Bars(head, rows):
+            longest = max((before for _, before, _ in rows), default=0) or 1
+            lines = [_row("th", (head, "before", "after", "", ""), 1)]
+            for name, before, after in rows:
+                cells = _row("td", (name, f"{before:,}", f"{after:,}", _change(before, after)), 1)
+                whole, part = 100 * before / longest, 100 * after / max(before, 1)
+                bar = f'<div class="bar" style="width: {whole:.2f}%"><i style="width: {part:.2f}%"></i></div>'
+                lines.append(cells.replace("</tr>", f"<td>{bar}</td></tr>"))
+            return f'<table class="bars">{"".join(lines)}</table>'
         case Code(titles, texts):
             parts = zip(titles, texts, strict=True)
             columns = "".join(f"<div>{_inline(t)}<pre>{html.escape(x)}</pre></div>" for t, x in parts)
             return f'<div class="code">{columns}</div>'
+
+
+def _change(before: int, after: int) -> str:
+    return f"{100 * (after - before) / before:+.1f} %" if before else ""
 
 
 def _row(tag: str, cells: Sequence[str], left: int) -> str:
