@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from passformer.corpus.normalize import normalize
 from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
-from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, Answer, Form, parse_answer
+from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, END, IR, OZ_IR, PARTS, Answer, Form, parse_answer
 from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, draw_outcomes, pack
 from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
 from passformer.dataset.tokens import read_tokens
@@ -150,7 +150,7 @@ def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     writer = Writer(tokenizer, Layout(40, 10))
     prompt = writer.prompt(form, row)
     assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
-    assert prompt[0] == tokenizer.token_to_id({Form.PAPER: IR, Form.BOTH: OZ_IR, Form.COUNTED: COUNTS}[form])
+    assert prompt[0] == tokenizer.token_to_id(PARTS[form][0])
     assert writer.is_cut(form, row)
     roomy = Writer(tokenizer, Layout(10**6, 10))
     assert not roomy.is_cut(form, row)

@@ -54,3 +54,4 @@ def test_what_the_forms_show():
     assert write_prompt(Form.BOTH, "before\n", "after\n") == f"{OZ_IR}after\n{IR}before\n{ANSWER}"
     ir = "define void @f() {\nret void\n}\n"
     assert write_prompt(Form.COUNTED, ir, "after\n") == f"{COUNTS}1: ret 1\n{OZ_IR}after\n{IR}{ir}{ANSWER}"
+    assert write_prompt(Form.COMPACT, ir, "after\n") == f"{COUNTS}1: ret 1\n{OZ_IR}after\n{ANSWER}"

@@ -1,10 +1,10 @@
 """Prompts and answers: the only place that knows how they are written.
 
 The answer is the paper's (its Figure 1): the pass list, the instruction counts before and after, the optimised IR. The
-prompt comes in three forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
+prompt comes in four forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
 unoptimised one: what -Oz leaves behind tells more about what another list could still save, and it is short, so that
 it survives where a long prompt is cut at its end. `counted` says before these two how often each opcode stands in the
-unoptimised IR, of which a long prompt shows only the beginning.
+unoptimised IR, of which a long prompt shows only the beginning; `compact` shows these counts and the IR after -Oz.
 """
 
 import re
@@ -31,6 +31,16 @@ class Form(StrEnum):
     PAPER = "paper"
     BOTH = "both"
     COUNTED = "counted"
+    COMPACT = "compact"
+
+
+PARTS = {
+    Form.PAPER: (IR,),
+    Form.BOTH: (OZ_IR, IR),
+    Form.COUNTED: (COUNTS, OZ_IR, IR),
+    Form.COMPACT: (COUNTS, OZ_IR),
+}
+"""What each form shows, by the marks that open it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +65,8 @@ class Answer:
 
 def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:
     """The prompt for normal forms of one module; `after_oz` is not looked at in form `paper`."""
-    if form is Form.PAPER:
-        return f"{IR}{unoptimised}{ANSWER}"
-    counts = f"{COUNTS}{opcode_line(unoptimised)}" if form is Form.COUNTED else ""
-    return f"{counts}{OZ_IR}{after_oz}{IR}{unoptimised}{ANSWER}"
+    texts = {COUNTS: opcode_line(unoptimised), OZ_IR: after_oz, IR: unoptimised}
+    return "".join(f"{mark}{texts[mark]}" for mark in PARTS[form]) + ANSWER
 
 
 def parse_answer(text: str) -> Answer:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from passformer.dataset.opcodes import opcode_line
-from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, Answer, Form
+from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, PARTS, Answer, Form
 from passformer.dataset.rows import Code, Ids, TokenRow, View
 from passformer.llvm.passlist import OZ, PassList
 
@@ -20,7 +20,7 @@ class Layout:
     """How samples are put together."""
 
     max_prompt: int
-    """Tokens of a prompt; a longer one is cut at its end, where the unoptimised IR stands."""
+    """Tokens of a prompt; a longer one is cut at its end."""
     max_ir: int
     """Tokens of the optimised IR in an answer; a longer one is cut, and has no end mark."""
     count_weight: float = 1.0
@@ -73,9 +73,9 @@ class Writer:
     def __init__(self, tokenizer: Tokenizer, layout: Layout) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
-        self._ir, self._oz, self._counts, self._answer, self._end = (
-            np.array([tokenizer.token_to_id(t)], dtype=np.uint16) for t in (IR, OZ_IR, COUNTS, ANSWER, END)
-        )
+        self._marks = {
+            mark: np.array([tokenizer.token_to_id(mark)], dtype=np.uint16) for mark in (IR, OZ_IR, COUNTS, ANSWER, END)
+        }
 
     def view(self, unoptimised: str, after_oz: str) -> Code:
         """Of the normal forms of one module."""
@@ -84,19 +84,15 @@ class Writer:
     def prompt(self, form: Form, view: View) -> Ids:
         """(T,) ids of a prompt, cut to `max_prompt`, ending with the token that asks for the answer."""
         whole = self._uncut(form, view)[: self.layout.max_prompt - 1]
-        return np.concatenate([whole, self._answer])
+        return np.concatenate([whole, self._marks[ANSWER]])
 
     def is_cut(self, form: Form, view: View) -> bool:
         """Whether the prompt does not hold all that it should show."""
         return len(self._uncut(form, view)) > self.layout.max_prompt - 1
 
     def _uncut(self, form: Form, view: View) -> Ids:
-        parts = [self._ir, view.unoptimised]
-        if form is not Form.PAPER:
-            parts = [self._oz, view.after_oz, *parts]
-        if form is Form.COUNTED:
-            parts = [self._counts, view.counts, *parts]
-        return np.concatenate(parts)
+        texts = {COUNTS: view.counts, OZ_IR: view.after_oz, IR: view.unoptimised}
+        return np.concatenate([ids for mark in PARTS[form] for ids in (self._marks[mark], texts[mark])])
 
     def sample(self, form: Form, row: TokenRow, answers: Sequence[Labelled], with_ir: bool) -> Sample:
         """The sample of a row; with the IR, the first answer is the label, whose IR it is."""
@@ -107,7 +103,9 @@ class Writer:
         for number, answer in enumerate(answers):
             head = self.encode(Answer(answer.pass_list, row.before, answer.count, "").head())[len(begin) :]
             ir = row.optimised if with_ir and number == 0 and self.layout.ir_weight > 0 else row.optimised[:0]
-            tail = np.concatenate([ir[: self.layout.max_ir], self._end if len(ir) <= self.layout.max_ir else ir[:0]])
+            tail = np.concatenate(
+                [ir[: self.layout.max_ir], self._marks[END] if len(ir) <= self.layout.max_ir else ir[:0]]
+            )
             num_list = len(answer.pass_list) + 1  # with the token that ends the list
             ids += [head, tail]
             weights += [
