@@ -101,6 +101,14 @@ def test_the_stream_goes_on_where_it_was(stream):
     assert [p.ids.tolist() for pair in zip(*halves, strict=True) for p in pair] == [p.ids.tolist() for p in packs[:8]]
 
 
+def test_the_first_epochs_may_be_short(dataset):
+    rows = list(read_tokens(dataset, "train"))
+    data = TINY.data.model_copy(update={"short_epochs": 1, "short_prompt": 40, "max_prompt": 400, "paper_share": 0.0})
+    stream = PackStream(rows, load_tokenizer(dataset / "tokenizer.json"), data, seed=1)
+    trunks = [[sample.parts[0] for sample in stream._samples(epoch)] for epoch in (0, 1)]
+    assert max(trunks[0]) < 50 < max(trunks[1]) and len(trunks[0]) == len(trunks[1])
+
+
 def test_an_epoch_holds_every_better_function_and_as_many_others(dataset):
     rows = list(read_tokens(dataset, "train"))
     tokenizer = load_tokenizer(dataset / "tokenizer.json")

@@ -44,6 +44,10 @@ class DataSection(Section):
     """Of the others."""
     max_prompt: int = 1024
     """Tokens; longer prompts are cut at their end."""
+    short_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs, the first ones, whose prompts are cut shorter: most of what there is to learn first needs no more."""
+    short_prompt: int = 256
+    """Tokens of their prompts."""
     max_ir: int = 512
     """Tokens of optimised IR in an answer."""
     ir_share: Annotated[float, Field(ge=0, le=1)] = 1.0

@@ -21,8 +21,10 @@ class PackStream:
         rows = sorted(rows, key=lambda row: row.function_id)[:kept]  # ids are hashes: this is a random share
         self._better = [row for row in rows if row.better]
         self._others = [row for row in rows if not row.better]
-        layout = Layout(data.max_prompt, data.max_ir, data.count_weight, data.ir_weight)
-        self._writer = Writer(tokenizer, layout)
+        self._writer, self._short_writer = (
+            Writer(tokenizer, Layout(max_prompt, data.max_ir, data.count_weight, data.ir_weight))
+            for max_prompt in (data.max_prompt, data.short_prompt)
+        )
         self._data = data
         self._seed = seed
 
@@ -41,15 +43,16 @@ class PackStream:
         num_others = min(len(self._others), round(self._data.negatives * max(len(self._better), 1)))
         chosen = [*self._better, *(self._others[i] for i in rng.permutation(len(self._others))[:num_others])]
         for i in rng.permutation(len(chosen)):
-            yield self.sample(chosen[i], rng)
+            yield self.sample(chosen[i], rng, epoch < self._data.short_epochs)
 
-    def sample(self, row: TokenRow, rng: np.random.Generator) -> Sample:
+    def sample(self, row: TokenRow, rng: np.random.Generator, short: bool = False) -> Sample:
         """One sample of a row; the answers are drawn."""
+        writer = self._short_writer if short else self._writer
         answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
         outcomes = draw_outcomes(row, rng, self._data.outcomes, self._data.outcome_weight)
         has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
         form = Form.PAPER if rng.random() < self._data.paper_share else self._data.form
-        sample = self._writer.sample(form, row, [*answers, *outcomes], has_label and rng.random() < self._data.ir_share)
+        sample = writer.sample(form, row, [*answers, *outcomes], has_label and rng.random() < self._data.ir_share)
         if self._data.gain_power:
             scale = (1 + row.oz_count - min(answer.count for answer in answers)) ** self._data.gain_power
             sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))
