@@ -117,7 +117,8 @@ def autotune_section(tuned: Data) -> list[str]:
         f"{settings['sample']:,} functions, then {settings['budget']} lists on each of {default['functions']:,} functions; "
         f"{default['compilations']:,} compilations, {default['cpu_seconds'] / 3600:.1f} CPU-hours, {default['crashes']:,} lists "
         f"that LLVM did not survive. Run `gold` (test): a search of {gold['settings']['search_budget']:,} lists and the "
-        f"{gold['settings']['budget']} of the broadcast on each function; {gold['compilations']:,} compilations in "
+        f"{gold['settings']['budget']} of the broadcast on each of {gold['by_source']['all']['functions']:,} functions, the "
+        f"broadcast on the others; {gold['compilations']:,} compilations in "
         f"{gold['seconds'] / 3600:.1f} hours, {gold['compilations_per_second']:,.0f} a second on this machine.",
         "",
         "Improvement of the best list known, per source:",
