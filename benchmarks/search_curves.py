@@ -38,6 +38,7 @@ def search_all(sandbox: Sandbox, function: Function, llvm: int, budget: int, see
     """The curve of each way on one function."""
     curves = {}
     for way, (search, evaluator) in WAYS.items():
+        sandbox.kill()  # a worker keeps its table of a function, and no way is to profit from another
         trial = Trial(sandbox, function.ir, llvm, budget, evaluator=evaluator)
         SEARCHES[search](trial, random.Random(f"{seed} {function.id}"), searched_passes(llvm))
         curves[way] = trial.curve
