@@ -19,7 +19,7 @@ from passformer.autotune.tune import Settings, autotune, check_settings
 from passformer.autotune.tunings import LOST, iterate, read_tunings, to_matrix
 from passformer.corpus.build import Settings as BuildSettings
 from passformer.corpus.build import build_corpus
-from passformer.corpus.store import Corpus, read_table
+from passformer.corpus.store import Corpus, read_table, write_corpus
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.objective import Objective
@@ -216,3 +216,12 @@ def test_whole_modules_are_tuned_for_bytes_of_text(tmp_path, pool, sandbox, majo
     assert load_coreset(tmp_path / "text.toml").objective == "text"
     with pytest.raises(InputError, match="tuned for text"):
         write_labels([folder], tmp_path / "labels.parquet")
+
+
+def test_a_sample_without_a_winner_is_no_trouble(tmp_path, corpus):
+    """Where the search finds nothing, the broadcast tries random lists."""
+    smallest = sorted(corpus.functions(), key=lambda f: (f.instructions, f.id))[:3]
+    write_corpus(tmp_path, smallest, corpus.manifest)
+    summary = tune(Corpus(tmp_path), tmp_path / "run", Settings(budget=4, sample=2, search_budget=3))
+    assert summary["functions"] == 3 and summary["stages"]["select"]["compilations"] == 0
+    assert summary["stages"]["broadcast"]["compilations"] > 0

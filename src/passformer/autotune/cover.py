@@ -12,11 +12,11 @@ def greedy_cover(baseline: Counts, counts: Counts, size: int) -> list[int]:
     """Columns of `counts` (functions, lists) in greedy order: each next one adds most gain, at most `size` of them.
 
     `baseline` (functions,) is the count under -Oz, which is always available as back-up, so a list's loss never counts.
-    Ends early when no list adds anything.
+    Ends early when no list adds anything, or there is none.
     """
     best = baseline.copy()
     chosen: list[int] = []
-    while len(chosen) < size:
+    while len(chosen) < size and counts.shape[1]:
         gains = np.maximum(best[:, None] - counts, 0).sum(axis=0)
         winner = int(gains.argmax())
         if gains[winner] == 0:
