@@ -59,11 +59,12 @@ Document = Sequence[int]
 
 
 class Span(NamedTuple):
-    """Where a document lies in a packed sequence."""
+    """A document in a packed sequence."""
 
-    start: int
-    trunk_end: int
-    end: int
+    trunk: int
+    """Its tokens."""
+    branches: int
+    """Tokens of all of them."""
     mask: Tensor | None
     """What branches see, (branch tokens, all tokens of the document); None where there are none."""
 
@@ -119,10 +120,8 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(heads).transpose(1, 2)
         if cache is not None:
             k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
-        if spans is None:
-            out = attend(q, k, v)
-        else:  # each by itself: a mask over the whole pack would compute what it hides
-            out = torch.cat([part for span in spans for part in _attend_span(q, k, v, span)], dim=2)
+        # In a pack each document by itself: a mask over the whole would compute what it hides.
+        out = attend(q, k, v) if spans is None else _attend_spans(q, k, v, spans)
         return self.o_proj(out.transpose(1, 2).flatten(2)), (k, v)
 
 
@@ -136,19 +135,28 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=grouped)
 
 
-def _attend_span(q: Tensor, k: Tensor, v: Tensor, span: Span) -> Iterator[Tensor]:
-    """The trunk of a document, then all its branches."""
-    start, trunk_end, end, mask = span
-    yield attend(q[:, :, start:trunk_end], k[:, :, start:trunk_end], v[:, :, start:trunk_end])
-    if mask is not None:
-        document = k[:, :, start:end], v[:, :, start:end]
-        grouped = q.shape[1] != k.shape[1]
-        yield F.scaled_dot_product_attention(q[:, :, trunk_end:end], *document, attn_mask=mask, enable_gqa=grouped)
+def _attend_spans(q: Tensor, k: Tensor, v: Tensor, spans: Sequence[Span]) -> Tensor:
+    """Each document by itself: its trunk, then all its branches.
+
+    Tensors are split, not sliced: the gradient of a slice is as large as what it was cut from.
+    """
+    lengths = [span.trunk + span.branches for span in spans]
+    grouped = q.shape[1] != k.shape[1]
+    out = []
+    for span, *document in zip(spans, *(torch.split(x, lengths, dim=2) for x in (q, k, v)), strict=True):
+        if span.mask is None:
+            out.append(attend(*document))
+            continue
+        trunk, branches = zip(*(torch.split(x, [span.trunk, span.branches], dim=2) for x in document), strict=True)
+        out.append(attend(*trunk))
+        _, keys, values = document
+        out.append(F.scaled_dot_product_attention(branches[0], keys, values, attn_mask=span.mask, enable_gqa=grouped))
+    return torch.cat(out, dim=2)
 
 
 def spans_of(documents: Sequence[Document], device: torch.device) -> tuple[list[Span], Tensor]:
-    """Where the documents of a pack lie, and the position (T,) of each token in its document."""
-    spans, positions, start = [], [], 0
+    """The documents of a pack, and the position (T,) of each token in its document."""
+    spans, positions = [], []
     for trunk, *branches in documents:
         total = sum(branches)
         mask = None
@@ -156,9 +164,8 @@ def spans_of(documents: Sequence[Document], device: torch.device) -> tuple[list[
             blocks = [torch.ones(length, length, dtype=torch.bool, device=device).tril() for length in branches]
             seen = torch.ones(total, trunk, dtype=torch.bool, device=device)
             mask = torch.cat([seen, torch.block_diag(*blocks).bool()], dim=1)  # type: ignore[no-untyped-call]
-        spans.append(Span(start, start + trunk, start + trunk + total, mask))
+        spans.append(Span(trunk, total, mask))
         positions += [torch.arange(trunk), *(torch.arange(trunk, trunk + length) for length in branches)]
-        start += trunk + total
     return spans, torch.cat(positions).to(device)
 
 
