@@ -54,7 +54,7 @@ def changed(config: TrainConfig, section: str, **values) -> TrainConfig:
 def test_every_preset_is_valid(path):
     config = read_config(path)
     assert config.name == path.stem
-    shape = LlamaConfig(vocab_size=4096, **config.model.model_dump())
+    shape = LlamaConfig(vocab_size=8192, **config.model.model_dump())
     low, high = {"cpu": (3e6, 10e6), "small": (25e6, 35e6), "base": (85e6, 115e6), "paper-7b": (6e9, 7.5e9)}[path.stem]
     assert low <= shape.num_parameters <= high
     assert config.data.max_prompt < config.model.context
