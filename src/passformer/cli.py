@@ -437,6 +437,9 @@ def evaluate(
     generate: Annotated[
         int, typer.Option(min=0, help="Also let the model write the optimised code of so many functions.")
     ] = 0,
+    drivers: Annotated[
+        Path | None, typer.Option(help="Jotai's folder: its programs run the code that --generate writes.")
+    ] = None,
     protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,
     jobs: Jobs = None,
@@ -461,7 +464,7 @@ def evaluate(
         folder = out or functions / "evaluations" / f"{method}-{budget}"
         summary = run(subjects, chosen, folder, pool, settings, report)
         if generate:
-            summary["generation"] = write_generated(subjects, chosen, folder, pool, generate, budget, report)
+            summary["generation"] = write_generated(subjects, chosen, folder, pool, generate, budget, drivers, report)
     _emit(summary, as_json, print_evaluation)
 
 

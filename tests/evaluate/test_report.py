@@ -37,6 +37,7 @@ def written(i: int, after: int, error: str = "") -> dict[str, object]:
         "error": error,
         "compiles": not error,
         "exact": bool(i % 2),
+        "behaviour": None if i % 2 or error else ("equivalent", "different", "untested", "untested")[i % 8 // 2],
     }
 
 
@@ -153,6 +154,7 @@ def test_generated_code_is_counted(folder):
     first = table_after(text, "## Generated code")[1]
     assert [number(cell) for cell in first[1:4]] == [40, 75.0, 50.0]
     assert number(first[5]) == pytest.approx(20) and 0 < number(first[6]) < 5
+    assert "10 answers compile and differ" in text and "0 equivalent, 5 different, 5 untested" in text
     assert table_after(text, "Table V")[1] == ["use of undefined value '...'", "10", "100.0 %"]
 
 

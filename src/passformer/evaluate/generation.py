@@ -1,6 +1,7 @@
 """What a model writes beside pass lists, on many functions: counts and optimised IR, judged by LLVM (paper, IV-D)."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from passformer.autotune.journal import Journal
 from passformer.corpus.files import alone, atomic, claim
 from passformer.corpus.normalize import normal_forms
 from passformer.corpus.store import read_table, write_table
+from passformer.evaluate.behaviour import behaviours
 from passformer.evaluate.subjects import Subject, Subjects
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
@@ -37,9 +39,11 @@ SCHEMA = pa.schema(
         ("error", pa.string()),
         ("compiles", pa.bool_()),
         ("exact", pa.bool_()),
+        ("behaviour", pa.string()),
     ]
 )
-"""generated.parquet; `error` is LLVM's first complaint, or why the text is no answer."""
+"""generated.parquet; `error` is LLVM's first complaint, or why the text is no answer; `behaviour` is null where the
+code is exact or does not compile (see `behaviours`)."""
 _HEAD_TOKENS = 40
 """What the counts and the words around them take at most."""
 
@@ -51,12 +55,14 @@ def generate(
     pool: Pool,
     number: int,
     budget: int = 0,
+    drivers: Path | None = None,
     report: Report = silent,
 ) -> dict[str, Any]:
     """Let the model write whole answers for the first `number` subjects; resumable. Returns the measures.
 
-    The prompt is the one that the budget allows; the list is the model's most probable one; code ends where training
-    cut it. Raises InputError for a method that writes nothing.
+    `drivers` is Jotai's folder, whose programs run what compiles and differs from the truth. The prompt is the one
+    that the budget allows; the list is the model's most probable one; code ends where training cut it.
+    Raises InputError for a method that writes nothing.
     """
     if not isinstance(method, Model):
         raise InputError("only the method `model` writes code: --generate goes with --method model")
@@ -77,10 +83,13 @@ def generate(
             journal.append(record)
             report("writing optimised code", len(journal.done), len(chosen))
         records = sorted(journal.records(), key=lambda record: str(record["id"]))
-        judged = list(pool.map(_judge, [r for r in records if "text" in r]))
-        rows = [_row(record, j) for record, j in zip((r for r in records if "text" in r), judged, strict=True)]
+        written = {str(r["id"]): r for r in records if "text" in r}
+        judged = dict(zip(written, pool.map(_judge, written.values()), strict=True))
+        behaviour = behaviours(judged, drivers, folder / "programs", pool, report)
+        rows = [_row(written[id_], j, behaviour.get(id_)) for id_, j in judged.items()]
         write_table(folder / "generated.parquet", pa.Table.from_pylist(rows, schema=SCHEMA))
-        figures = {"left_out": len(records) - len(judged), **measures(judged)}
+        counts = Counter(behaviour.values())
+        figures = {"left_out": len(records) - len(judged), **measures(list(judged.values())), **counts}
         with atomic(folder / "generation.json") as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + "\n")
         return figures
@@ -111,7 +120,7 @@ def _judge(sandbox: Sandbox, record: dict[str, Any]) -> Judged:
     return judge(record["text"], Truth(record["before"], record["after"], record["expected_ir"]), sandbox)
 
 
-def _row(record: dict[str, Any], judged: Judged) -> dict[str, Any]:
+def _row(record: dict[str, Any], judged: Judged, behaviour: str | None) -> dict[str, Any]:
     answer = judged.answer
     return {
         "function_id": record["id"],
@@ -121,6 +130,7 @@ def _row(record: dict[str, Any], judged: Judged) -> dict[str, Any]:
         "error": judged.error,
         "compiles": judged.compiles,
         "exact": judged.exact,
+        "behaviour": behaviour,
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from passformer.dataset.prompt import parse_answer
 from passformer.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate import figures
+from passformer.evaluate.behaviour import DIFFERENT, EQUIVALENT, UNTESTED
 from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
 from passformer.evaluate.runs import Run, Runs
 from passformer.llvm.passlist import OZ, PassList
@@ -192,6 +193,14 @@ def generated_code(runs: Runs) -> list[Block]:
             Table(_GENERATION_HEADS, tuple(rows)),
             Figure(picture, "Figure 6: code quality against the quality of the list, with 95 % intervals."),
         ]
+        if behaviour := Counter(r["behaviour"] for r in run.generated if r["behaviour"]):
+            told = ", ".join(f"{behaviour[name]:,} {name}" for name in (EQUIVALENT, DIFFERENT, UNTESTED))
+            blocks.append(
+                Text(
+                    f"{behaviour.total():,} answers compile and differ from the truth in their text. Run in place "
+                    f"of the function in its Jotai program, on all its inputs: {told} (no driver that runs clean)."
+                )
+            )
         if errors:
             total = sum(errors.values())
             counted = [(f"{k}", f"{n:,}", f"{100 * n / total:.1f} %") for k, n in errors.most_common(15)]

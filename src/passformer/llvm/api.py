@@ -37,6 +37,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "SetSourceFileName": (_NONE, _PTR, _STR, _SIZE),
     "StripModuleDebugInfo": (_INT, _PTR),
     "CloneModule": (_PTR, _PTR),
+    "LinkModules2": (_INT, _PTR, _PTR),
     "DisposeModule": (_NONE, _PTR),
     "PrintModuleToString": (_PTR, _PTR),
     "WriteBitcodeToMemoryBuffer": (_PTR, _PTR),

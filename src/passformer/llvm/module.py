@@ -99,6 +99,12 @@ class Module:
             return Module.parse(self.bitcode(), beside=self)
         return Module(self._library.CloneModule(self.handle), None)
 
+    def link(self, other: "Module") -> None:
+        """Take in what another module of the same context holds, which is closed; raises LLVMError on a clash."""
+        handle, other.handle = other.handle, 0  # LLVM disposes it, whatever comes of it
+        if self._library.LinkModules2(self.handle, handle):
+            raise LLVMError("the modules do not link")
+
     def close(self) -> None:
         """Free the module, and its context where it owns one. Closing twice is harmless."""
         if self.handle:

@@ -27,6 +27,11 @@ def candidates(value: str) -> Sequence[Candidate]:
     return [Candidate("jotai", path.name, _reader(path), inputs=_inputs(path)) for path in paths]
 
 
+def function_of(name: str) -> str:
+    """The function that a benchmark's file name, `extr_PATH.c_FUNCTION_Final.c`, ends with."""
+    return name.removesuffix("_Final.c").rpartition(".")[2].partition("_")[2]
+
+
 def _inputs(path: Path) -> tuple[tuple[str, ...], ...]:
     return tuple((option,) for option in _OPTION.findall(path.read_text(errors="replace")))
 
