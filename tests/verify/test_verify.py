@@ -88,10 +88,11 @@ def test_what_is_no_evidence_is_left_out(code, reason, sandbox):
 
 
 def test_a_known_miscompile_is_convicted_and_minus_oz_is_not(programs, tmp_path, pool):
-    records, findings = run_differential(programs, LISTS, tmp_path, pool)
-    good, plain, bad = records
-    assert good.admitted and plain.admitted and not bad.admitted
+    records, findings = run_differential(programs, [*LISTS, PassList.parse("-lower-expect -Oz")], tmp_path, pool)
+    good, plain, bad, again = records
+    assert good.admitted and plain.admitted and again.admitted and not bad.admitted
     assert (good.programs, good.runs, good.miscompiles) == (2, 3, 0)
+    assert (again.programs, again.runs, again.miscompiles) == (2, 0, 0), "the same executables are not run again"
     assert bad.miscompiles == 1 and bad.example == "test/loop"
     (finding,) = findings
     assert finding.program.name == "loop" and finding.difference.got != finding.difference.expected

@@ -16,6 +16,7 @@ class Entry:
     programs: int
     """Programs that were compiled with it and ran."""
     runs: int
+    """Executions; one of an executable that several lists give counts with the first of them alone."""
     miscompiles: int
     """Programs that behaved otherwise than their references."""
 

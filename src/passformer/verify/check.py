@@ -39,7 +39,7 @@ class Verdict:
     """What one pass list did to one program."""
 
     runs: int
-    """Executions, up to the first difference."""
+    """Executions, up to the first difference; none where another pipeline gave the same executable."""
     difference: Difference | None
     isolated: bool
     """Whether the runs had no network."""
@@ -55,29 +55,48 @@ def optimise(module: Module, pipeline: str) -> bytes:
 
 @contextlib.contextmanager
 def checker(case: Case) -> Iterator[Callable[[str], Verdict]]:
-    """Pipeline -> Verdict. Pipelines that give the same module share its compiling and linking, never its runs."""
+    """Pipeline -> Verdict. Pipelines that give the same object file, byte for byte, share its linking and its runs."""
     isolated = leave_network()
     program = case.program
     limits = RunLimits(max(2.0, 20 * program.cpu_seconds))
-    with tempfile.TemporaryDirectory(prefix="passformer-verify-") as name, Module.parse(program.ir) as module:
+    known: dict[bytes, Difference | None] = {}  # digest of a module or an object -> what is wrong with it
+    with (
+        tempfile.TemporaryDirectory(prefix="passformer-verify-") as name,
+        Module.parse(program.ir, names=False) as module,  # names would only make equal code differ
+    ):
         folder = Path(name)
-        companion = folder / "companion.o"
+        companion, executable = folder / "companion.o", folder / "program"
         companion.write_bytes(program.companion)
+
+        def judge(data: bytes) -> tuple[int, Difference | None]:
+            (folder / "program.o").write_bytes(data)
+            objects = [folder / "program.o", *([companion] if program.companion else [])]
+            if complaint := link(case.link_command, objects, executable):
+                return 0, Difference((), program.expected[0], Outcome(1, complaint.encode()))
+            return _run_all(executable, program, limits)
 
         def check(pipeline: str) -> Verdict:
             optimised = case.optimise(module, pipeline)
-            executable = folder / hashlib.blake2b(optimised, digest_size=16).hexdigest()
-            if not executable.exists():
-                (folder / "program.o").write_bytes(render((optimised, "object")))
-                objects = [folder / "program.o", *([companion] if program.companion else [])]
-                complaint = link(case.link_command, objects, executable)
-                if complaint:
-                    unlinked = Outcome(1, complaint.encode())
-                    return Verdict(1, Difference((), program.expected[0], unlinked), isolated)
-            for runs, (arguments, expected) in enumerate(zip(program.inputs, program.expected, strict=True), 1):
-                got, _ = run_program(executable, arguments, limits)
-                if got != expected:
-                    return Verdict(runs, Difference(arguments, expected, got), isolated)
-            return Verdict(len(program.inputs), None, isolated)
+            runs, same_module = 0, _digest(optimised)
+            if same_module not in known:
+                data = render((optimised, "object"))
+                same_object = _digest(data)
+                if same_object not in known:
+                    runs, known[same_object] = judge(data)
+                known[same_module] = known[same_object]
+            return Verdict(runs, known[same_module], isolated)
 
         yield check
+
+
+def _run_all(executable: Path, program: Program, limits: RunLimits) -> tuple[int, Difference | None]:
+    """(executions, the first that was not as expected)."""
+    for runs, (arguments, expected) in enumerate(zip(program.inputs, program.expected, strict=True), 1):
+        got, _ = run_program(executable, arguments, limits)
+        if got != expected:
+            return runs, Difference(arguments, expected, got)
+    return len(program.inputs), None
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
