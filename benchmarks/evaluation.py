@@ -1,0 +1,96 @@
+"""Every method on the functions that the gold run searched, the report on them, and the figures beside the paper's.
+
+Usage: python benchmarks/evaluation.py CORPUS [--sample 3000] [--drivers JOTAI] [--paper CORPUS] [--model DIR]
+Runs `passformer evaluate` for each of RUNS (finished ones are not run again) and `passformer report`; writes
+docs/results/evaluation/ and docs/results/evaluation.json. `--paper` is a corpus of protocol `paper`, of which the
+methods that need no training of their own are measured too.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from passformer.bench.provenance import provenance
+from passformer.evaluate.results import at_budget, bootstrap, improvement
+from passformer.evaluate.runs import Runs, read_runs
+
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+RUNS = (
+    *((method, budget) for method in ("model", "coreset", "trees", "nearest") for budget in (0, 64)),
+    *(("autotuner", budget) for budget in (10, 100, 1000)),
+)
+PAPER_RUNS = (("model", 0), ("model", 64), ("coreset", 0), ("coreset", 64))
+BUDGETS = (1, 2, 3, 5, 8, 16, 30, 64)
+GENERATED = 1000
+
+
+def evaluate(corpus: Path, method: str, budget: int, *more: str) -> None:
+    """As people type it."""
+    words = ["--functions", str(corpus), "--method", method, "--budget", str(budget), *more]
+    subprocess.run([sys.executable, "-m", "passformer", "evaluate", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def figures(corpus: Path) -> list[dict[str, Any]]:
+    """One shot, and at each budget up to the run's: improvement, its interval, share of the autotuner's gain."""
+    runs = Runs(read_runs(corpus), corpus)
+    rows = []
+    for run in (*runs.one_shot, *runs.deepest, *(r for r in runs.all if r.method == "autotuner")):
+        gain = runs.gain(run)
+        whole = run.budget == 0 or run.method == "autotuner"
+        for budget in (run.budget,) if whole else (b for b in BUDGETS if b <= run.budget):
+            result = run.result if whole else at_budget(run.results, budget)
+            rows.append(
+                {
+                    "method": run.method,
+                    "budget": budget,
+                    "improvement": improvement(run.baseline, result),
+                    "interval": bootstrap(run.baseline, result),
+                    "capture": round(100 * int((run.baseline - result).sum()) / gain, 2) if gain else None,
+                    "improved": int((result < run.baseline).sum()),
+                    "regressed": int((result > run.baseline).sum()),
+                }
+            )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--sample", type=int, default=3000)
+    parser.add_argument("--drivers")
+    parser.add_argument("--paper", type=Path)
+    parser.add_argument("--model")
+    arguments = parser.parse_args()
+    model = ["--model", arguments.model] if arguments.model else []
+    for method, budget in RUNS:
+        more = ["--sample", str(arguments.sample), *(model if method == "model" else [])]
+        if (method, budget) == ("model", 0):
+            more += ["--generate", str(GENERATED), *(["--drivers", arguments.drivers] if arguments.drivers else [])]
+        evaluate(arguments.corpus, method, budget, *more)
+    report = RESULTS / "evaluation"
+    command = ["report", str(arguments.corpus), "--out", str(report)]
+    subprocess.run([sys.executable, "-m", "passformer", *command], check=True, stdout=subprocess.DEVNULL)
+    first = read_runs(arguments.corpus)[0].summary
+    generated = arguments.corpus / "evaluations" / "model-0" / "generation.json"
+    result: dict[str, Any] = {
+        **{key: first[key] for key in ("llvm", "functions", "instructions", "autotuner_improvement", "seed")},
+        **provenance(),
+        "rows": figures(arguments.corpus),
+        "generation": json.loads(generated.read_text()),
+    }
+    if arguments.paper:
+        for method, budget in PAPER_RUNS:
+            evaluate(arguments.paper, method, budget, *(model if method == "model" else []))
+        summary = read_runs(arguments.paper)[0].summary
+        result["paper"] = {
+            **{key: summary[key] for key in ("functions", "instructions", "autotuner_improvement")},
+            "rows": figures(arguments.paper),
+        }
+    (RESULTS / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
