@@ -46,7 +46,7 @@ def memory(config: TrainConfig, parameters: int, num_gpus: int) -> dict[str, flo
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path, nargs="?", default=ROOT / "configs" / "paper-7b.toml")
-    config = read_config(parser.parse_args().config)
+    config = read_config(parser.parse_args().config, TrainConfig)
     shape = LlamaConfig(vocab_size=VOCABULARY, **config.model.model_dump())
     with torch.device("meta"):
         parameters = sum(p.numel() for p in Llama(shape).parameters())

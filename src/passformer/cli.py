@@ -362,7 +362,7 @@ def dataset(
 @tokenizer.command("train")
 def tokenizer_train(
     directory: Directory,
-    vocab_size: Annotated[int, typer.Option(min=600, max=65_535, help="Entries, pass names among them.")] = 4096,
+    vocab_size: Annotated[int, typer.Option(min=600, max=65_535, help="Entries, pass names among them.")] = 8192,
     sample: Annotated[int, typer.Option(min=1, help="Functions to train it on.")] = 20_000,
     labels: Annotated[Path | None, typer.Option(help="Of `passformer labels`; default: DIR/labels.parquet.")] = None,
     seed: Seed = 0,
@@ -386,11 +386,11 @@ def train(
 ) -> None:
     """Train a model; start it with torchrun to use several processes or GPUs."""
     from passformer.tables import print_figures, track_steps
-    from passformer.train.config import read_config
+    from passformer.train.config import TrainConfig, read_config
     from passformer.train.stage import train_on_corpus
 
     with track_steps() as report:
-        result = train_on_corpus(read_config(config), data, out, jobs, report)
+        result = train_on_corpus(read_config(config, TrainConfig), data, out, jobs, report)
     _emit(result, as_json, print_figures)
 
 

@@ -21,8 +21,9 @@ from passformer.llvm.errors import InputError
 from passformer.model.hf import load_hf
 from passformer.model.llama import LlamaConfig
 from passformer.train.config import DataSection, OptimSection, TrainConfig, read_config
-from passformer.train.loop import build_model, learning_rate, pack_loss, train
+from passformer.train.loop import build_model, learning_rate, pack_loss
 from passformer.train.metrics import read_metrics
+from passformer.train.stage import train_on_tokens as train
 from passformer.train.stream import PackStream, of_rank
 from passformer.train.validate import Validator
 
@@ -52,7 +53,7 @@ def changed(config: TrainConfig, section: str, **values) -> TrainConfig:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_preset_is_valid(path):
-    config = read_config(path)
+    config = read_config(path, TrainConfig)
     assert config.name == path.stem
     shape = LlamaConfig(vocab_size=8192, **config.model.model_dump())
     low, high = {"cpu": (3e6, 10e6), "small": (25e6, 35e6), "base": (85e6, 115e6), "paper-7b": (6e9, 7.5e9)}[path.stem]
@@ -73,9 +74,9 @@ def test_every_preset_is_valid(path):
 def test_a_wrong_configuration_is_named(tmp_path, text, said):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(InputError, match=said):
-        read_config(tmp_path / "c.toml")
+        read_config(tmp_path / "c.toml", TrainConfig)
     with pytest.raises(InputError, match="No such file"):
-        read_config(tmp_path / "nothing.toml")
+        read_config(tmp_path / "nothing.toml", TrainConfig)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_tenth():
@@ -200,7 +201,7 @@ from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from passformer.llvm.errors import InputError
 from passformer.train.config import TrainConfig
-from passformer.train.loop import train
+from passformer.train.stage import train_on_tokens as train
 config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())
 def report(step, done, total):
     if done == 3:  # after the first checkpoint
@@ -227,7 +228,7 @@ TWO = """
 import sys
 from pathlib import Path
 from passformer.train.config import TrainConfig
-from passformer.train.loop import train
+from passformer.train.stage import train_on_tokens as train
 config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())
 train(config, Path(sys.argv[2]), Path(sys.argv[3]))
 """

@@ -13,7 +13,7 @@ from passformer.llvm.errors import InputError
 def make_tokenizer(folder: Path, labels: Path, vocab_size: int, sample: int, seed: int = 0) -> dict[str, Any]:
     """`tokenizer.json` and `tokens-SPLIT.parquet` in the folder of texts; returns sizes.
 
-    Trained on `sample` functions of train; `unseen_characters_per_token` is of all texts of test.
+    Trained on `sample` functions of train; `unseen_characters_per_token` is of the texts of the other splits.
     """
     texts = list(read_texts(folder, ["train"]))
     if not texts:
@@ -24,7 +24,7 @@ def make_tokenizer(folder: Path, labels: Path, vocab_size: int, sample: int, see
     del texts
     totals = write_tokens(folder, labels, tokenizer, folder)
     characters = tokens = 0
-    for text in read_texts(folder, ["test"]):
+    for text in read_texts(folder, ["validation", "test"]):
         parts = [text.unoptimised, text.after_oz]
         characters += sum(map(len, parts))
         tokens += sum(len(encoding.ids) for encoding in tokenizer.encode_batch(parts))

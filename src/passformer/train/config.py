@@ -3,7 +3,7 @@
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -108,20 +108,28 @@ class RunSection(Section):
     """How many of these it writes the optimised IR for."""
 
 
-class TrainConfig(Section):
-    """A whole run."""
+class LoopConfig(Section):
+    """What the training loop needs to know, whatever is learnt."""
 
     name: str
     model: ModelSection = ModelSection()
-    data: DataSection = DataSection()
     optim: OptimSection = OptimSection()
     run: RunSection = RunSection()
 
 
-def read_config(path: Path) -> TrainConfig:
+class TrainConfig(LoopConfig):
+    """A whole run of the model that names pass lists."""
+
+    data: DataSection = DataSection()
+
+
+C = TypeVar("C", bound=LoopConfig)
+
+
+def read_config(path: Path, kind: type[C]) -> C:
     """Of a TOML file; raises InputError naming the field that is wrong."""
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text()))
+        return kind.model_validate(tomllib.loads(path.read_text()))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,6 +1,7 @@
 """The training loop: packs in, gradients summed over a step, AdamW, validation and checkpoints now and then."""
 
 import contextlib
+import json
 import math
 import signal
 import threading
@@ -16,18 +17,16 @@ from torch.nn import functional as F
 
 from passformer.corpus.files import alone, atomic
 from passformer.dataset.sequences import Pack
-from passformer.dataset.tokenizer import load_tokenizer
-from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.llvm.progress import Report, silent
 from passformer.model.hf import save_hf
 from passformer.model.llama import Llama, LlamaConfig
 from passformer.train.checkpoint import load_checkpoint, save_checkpoint
-from passformer.train.config import OptimSection, TrainConfig
+from passformer.train.config import LoopConfig, OptimSection
 from passformer.train.distributed import World, join_world, shard, summed
 from passformer.train.metrics import Metrics
 from passformer.train.picture import draw_progress
-from passformer.train.stream import PackStream, of_rank
+from passformer.train.stream import Stream, of_rank
 
 Validate = Callable[[Llama, int], dict[str, float]]
 """Measures of a model at a step."""
@@ -43,14 +42,18 @@ class Position:
 
 
 def train(
-    config: TrainConfig, data: Path, run: Path, validate: Validate | None = None, report: Report = silent
+    config: LoopConfig,
+    tokenizer: Tokenizer,
+    stream: Stream,
+    run: Path,
+    validate: Validate | None = None,
+    report: Report = silent,
 ) -> dict[str, Any]:
     """Train or go on in `run`; returns the last figures. The model lies in `run/model` (Hugging Face layout).
 
-    `data` holds tokenizer.json and tokens-SPLIT.parquet. Raises InputError where `run` holds another configuration, a
-    checkpoint is damaged or there is no room for one. On Ctrl-C the state is saved first.
+    Raises InputError where `run` holds another configuration, a checkpoint is damaged or there is no room for one. On
+    Ctrl-C the state is saved first.
     """
-    tokenizer = load_tokenizer(data / "tokenizer.json")
     with join_world() as world, alone(run) if world.is_first else contextlib.nullcontext():
         if world.is_first:
             _claim(run, config, tokenizer)
@@ -59,12 +62,11 @@ def train(
         if world.size > 1:
             shard(model, world, dtype)
         optimizer = make_optimizer(model, config.optim)
-        stream = PackStream(list(read_tokens(data, "train")), tokenizer, config.data, config.run.seed)
         trainer = _Trainer(config, run, model, optimizer, stream, world, dtype, validate)
         return trainer.run(report)
 
 
-def build_model(config: TrainConfig, tokenizer: Tokenizer) -> Llama:
+def build_model(config: LoopConfig, tokenizer: Tokenizer) -> Llama:
     """With fresh weights from the run's seed."""
     torch.manual_seed(config.run.seed)
     return Llama(LlamaConfig(vocab_size=tokenizer.get_vocab_size(), **config.model.model_dump()))
@@ -88,7 +90,7 @@ def learning_rate(optim: OptimSection, step: int) -> float:
     return optim.learning_rate * share
 
 
-def precision(config: TrainConfig, world: World) -> torch.dtype:
+def precision(config: LoopConfig, world: World) -> torch.dtype:
     """The type of the arithmetic."""
     if config.run.precision != "auto":
         return torch.float32 if config.run.precision == "float32" else torch.bfloat16
@@ -112,11 +114,11 @@ def pack_loss(model: Llama, pack: Pack, device: torch.device) -> torch.Tensor:
 class _Trainer:
     def __init__(
         self,
-        config: TrainConfig,
+        config: LoopConfig,
         folder: Path,
         model: Llama,
         optimizer: torch.optim.Optimizer,
-        stream: PackStream,
+        stream: Stream,
         world: World,
         dtype: torch.dtype,
         validate: Validate | None,
@@ -222,12 +224,12 @@ def _interrupts_wait() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _claim(run: Path, config: TrainConfig, tokenizer: Tokenizer) -> None:
+def _claim(run: Path, config: LoopConfig, tokenizer: Tokenizer) -> None:
     """A run folder belongs to one configuration and one tokenizer."""
     wanted = {"config.json": config.model_dump_json(indent=2) + "\n", "tokenizer.json": tokenizer.to_str()}
     for name, text in wanted.items():
         file = run / name
-        if file.exists() and file.read_text() != text:
+        if file.exists() and json.loads(file.read_text()) != json.loads(text):
             raise InputError(f"{run} holds a run with another {name}: choose another --out, or remove it")
         with atomic(file) as temporary:
             temporary.write_text(text)

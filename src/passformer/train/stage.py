@@ -1,4 +1,4 @@
-"""The stage: train on a corpus's dataset, with validation by LLVM."""
+"""The stage: train the model that names pass lists on a corpus's dataset, with validation by LLVM."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,12 @@ from typing import Any
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import load_tokenizer
+from passformer.dataset.tokens import read_tokens
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Pool
 from passformer.train.config import TrainConfig
-from passformer.train.loop import train
+from passformer.train.loop import Validate, train
+from passformer.train.stream import PackStream
 from passformer.train.validate import Validator
 
 
@@ -22,8 +24,17 @@ def train_on_corpus(
     corpus = Corpus(corpus_folder)
     with Pool(jobs) as pool:
         validator = Validator(corpus, data, load_tokenizer(data / "tokenizer.json"), config, pool)
-        result = train(config, data, run, validator, report)
+        result = train_on_tokens(config, data, run, validator, report)
     kept = ("llvm", "protocol", "functions", "by_source")
     with atomic(run / "source.json") as temporary:
         temporary.write_text(json.dumps({key: corpus.manifest[key] for key in kept}) + "\n")
     return result
+
+
+def train_on_tokens(
+    config: TrainConfig, data: Path, run: Path, validate: Validate | None = None, report: Report = silent
+) -> dict[str, Any]:
+    """Train in `run` on a folder that holds tokenizer.json and tokens-train.parquet."""
+    tokenizer = load_tokenizer(data / "tokenizer.json")
+    stream = PackStream(list(read_tokens(data, "train")), tokenizer, config.data, config.run.seed)
+    return train(config, tokenizer, stream, run, validate, report)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -11,6 +12,13 @@ from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, draw_outcomes, pack
 from passformer.train.config import DataSection
+
+
+class Stream(Protocol):
+    """What a training run is fed with."""
+
+    def packs(self, start: int = 0) -> Iterator[Pack]:
+        """From pack number `start` on, endless."""
 
 
 class PackStream:
