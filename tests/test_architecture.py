@@ -14,8 +14,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # fmt: off
 ORDER = (
-    "llvm", "document", "corpus", "autotune", "verify", "dataset", "model", "methods", "train", "baselines", "optimize",
-    "user_check", "build", "evaluate", "bench", "doctor", "tables", "cli", "__main__",
+    "llvm", "document", "corpus", "autotune", "verify", "dataset", "model", "methods", "train", "translate",
+    "baselines", "optimize", "user_check", "build", "evaluate", "bench", "doctor", "tables", "cli", "__main__",
 )
 # fmt: on
 """Each room imports what stands before it only (DESIGN, section 3). A new room takes its place here."""

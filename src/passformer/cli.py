@@ -45,8 +45,15 @@ tokenizer = typer.Typer(
     rich_markup_mode=None,
     help="How IR becomes tokens.",
 )
+translate = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="What single passes do, learnt as a translation task.",
+)
 app.add_typer(corpus, name="corpus")
 app.add_typer(tokenizer, name="tokenizer")
+app.add_typer(translate, name="translate")
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -392,6 +399,66 @@ def train(
     with track_steps() as report:
         result = train_on_corpus(read_config(config, TrainConfig), data, out, jobs, report)
     _emit(result, as_json, print_figures)
+
+
+@translate.command("examples")
+def translate_examples(
+    directory: Directory,
+    out: Annotated[Path | None, typer.Option(help="The folder to write; default: DIR/translations.")] = None,
+    per_pass: Annotated[int, typer.Option(min=1, help="Examples of each pass for training, at most.")] = 1_000,
+    test_per_pass: Annotated[int, typer.Option(min=1, help="And for testing.")] = 50,
+    functions: Annotated[int, typer.Option(min=1, help="How many of each split are looked at, at most.")] = 40_000,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Write what single passes make of functions, as text: only where a pass changes the code."""
+    from passformer.corpus.store import Corpus
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_figures, track_steps
+    from passformer.translate.examples import Settings, write_translations
+
+    settings = Settings(per_pass, test_per_pass, functions, seed)
+    with Pool(jobs) as pool, track_steps() as report:
+        counts = write_translations(Corpus(directory), out or directory / "translations", pool, settings, report)
+    _emit(counts, as_json, print_figures)
+
+
+@translate.command("train")
+def translate_train(
+    config: Annotated[Path, typer.Option(help="A TOML file, as configs/translation.toml.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Of `translate examples`.")],
+    tokenizer: Annotated[Path, typer.Option(metavar="FILE", help="A tokenizer.json of `tokenizer train`.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; a run that was stopped there goes on.")],
+    as_json: Json = False,
+) -> None:
+    """Train a model to do what a pass does."""
+    from passformer.tables import print_figures, track_steps
+    from passformer.train.config import read_config
+    from passformer.translate.stream import TranslationConfig
+    from passformer.translate.translate import train_translation
+
+    with track_steps() as report:
+        result = train_translation(read_config(config, TranslationConfig), tokenizer, data, out, report)
+    _emit(result, as_json, print_figures)
+
+
+@translate.command("evaluate")
+def translate_evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `translate train`.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Of `translate examples`.")],
+    per_pass: Annotated[int, typer.Option(min=1, help="Test examples of each pass.")] = 25,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Let it translate functions that it has not seen: BLEU, exact match, whether it compiles, by pass."""
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_figures, track_steps
+    from passformer.translate.translate import translate as run_translation
+
+    with Pool(jobs) as pool, track_steps() as report:
+        figures = run_translation(run, data, pool, per_pass, report)
+    _emit(figures, as_json, print_figures)
 
 
 @app.command()
