@@ -246,6 +246,31 @@ def _share(row: Data | None) -> str:
     return f"{row['capture']:.1f} %" + (f" ({row['regressed']:,})" if row["regressed"] else "")
 
 
+def ablations_section(ablations: Data) -> list[str]:
+    """The paper's Table VI."""
+    rows = [
+        [
+            row["name"],
+            f"{row['one_shot']:.2f} %",
+            *(f"{row[f'improvement_{k}']:.2f} %" for k in ablations["budgets"]),
+            f"{row['tokens'] / 1e6:.1f}",
+        ]
+        for row in ablations["rows"]
+    ]
+    first, optim = ablations["rows"][0], ablations["config"]["optim"]
+    return [
+        f"`benchmarks/ablations.py`; {where(ablations)}",
+        "",
+        f"{optim['steps']:,} steps of {optim['packs_per_step']} packs each; improvement over `clang -Oz` on "
+        f"{first['functions']:,} functions of validation, on which the best lists known give {first['possible']:.2f} %: without "
+        "verification, and with -Oz and so many lists verified.",
+        "",
+        *table(["training", "one shot", *map(str, ablations["budgets"]), "million tokens"], rows),
+        "",
+        "![Improvement against tokens seen](ablations.png)",
+    ]
+
+
 def verify_section(verified: Data) -> list[str]:
     sources = ", ".join(f"{count:,} {name}" for name, count in verified["by_source"].items())
     return [
@@ -335,6 +360,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "search-curves": ("Searches compared", curves_section),
     "linear-cost": ("Cost of tuning", linear_section),
     "evaluation": ("Methods compared", evaluation_section),
+    "ablations": ("Ablations", ablations_section),
     "verify": ("Differential testing", verify_section),
     "dry-run": ("The paper's model, on paper", dry_run_section),
     "bench-compile": ("In process against spawned opt", bench_section),

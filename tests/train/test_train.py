@@ -27,7 +27,9 @@ from passformer.train.stage import train_on_tokens as train
 from passformer.train.stream import PackStream, of_rank
 from passformer.train.validate import Validator
 
-CONFIGS = [Path(__file__).parents[2] / "configs" / f"{name}.toml" for name in ("cpu", "small", "base", "paper-7b")]
+CONFIGS = [
+    Path(__file__).parents[2] / "configs" / f"{name}.toml" for name in ("cpu", "ablation", "small", "base", "paper-7b")
+]
 TINY = TrainConfig.model_validate(
     {
         "name": "tiny",
@@ -56,7 +58,13 @@ def test_every_preset_is_valid(path):
     config = read_config(path, TrainConfig)
     assert config.name == path.stem
     shape = LlamaConfig(vocab_size=8192, **config.model.model_dump())
-    low, high = {"cpu": (3e6, 10e6), "small": (25e6, 35e6), "base": (85e6, 115e6), "paper-7b": (6e9, 7.5e9)}[path.stem]
+    low, high = {
+        "cpu": (3e6, 10e6),
+        "ablation": (3e6, 10e6),
+        "small": (25e6, 35e6),
+        "base": (85e6, 115e6),
+        "paper-7b": (6e9, 7.5e9),
+    }[path.stem]
     assert low <= shape.num_parameters <= high
     assert config.data.max_prompt < config.model.context
 
