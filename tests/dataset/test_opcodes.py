@@ -1,8 +1,11 @@
 """Opcode counts of a text are those of the module."""
 
+from itertools import islice
+
 from passformer.corpus.normalize import normalize
 from passformer.dataset.examples import read_texts
-from passformer.dataset.opcodes import opcode_counts, opcode_line
+from passformer.dataset.opcodes import count_lines, count_words, opcode_counts
+from passformer.dataset.tokenizer import load_tokenizer
 
 IR = """
 %pair = type { ptr, i32 }
@@ -50,9 +53,22 @@ def test_every_instruction_counts_once():
         "ret": 2,
     }
     assert opcode_counts(normalize(IR)) == expected
-    line = "10: add 1 br 1 call 1 invoke 1 landingpad 1 resume 1 ret 2 store 1 switch 1\n"
-    assert opcode_line(normalize(IR)) == line
-    assert opcode_line("") == "0: \n"
+
+
+def test_words_round_numbers_down():
+    many = "define void @f() {\n" + "%a = add i32 1, 2\n" * 13 + "store i32 1, ptr null\nret void\n}\n"
+    line = "10: add*1 block*6 br*1 call*1 invoke*1 landingpad*1 resume*1 ret*2 store*1 switch*1\n"
+    assert count_lines(normalize(IR), many) == line + "15: oz.add*12 oz.block*1 oz.ret*1 oz.store*1\n"
+    assert count_lines("", "") == "0:\n0:\n"
+
+
+def test_every_word_is_a_token(dataset):
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    for text in islice(read_texts(dataset, ["train"]), 50):
+        lines = count_lines(text.unoptimised, text.after_oz)
+        tokens = tokenizer.encode(lines).tokens
+        assert sum("*" in token for token in tokens) == lines.count("*")
+    assert all(len(tokenizer.encode(word).ids) == 1 for word in count_words()[::37])
 
 
 def test_the_totals_are_llvms(dataset):

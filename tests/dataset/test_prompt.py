@@ -53,5 +53,5 @@ def test_what_the_forms_show():
     assert write_prompt(Form.PAPER, "before\n", "after\n") == f"{IR}before\n{ANSWER}"
     assert write_prompt(Form.BOTH, "before\n", "after\n") == f"{OZ_IR}after\n{IR}before\n{ANSWER}"
     ir = "define void @f() {\nret void\n}\n"
-    assert write_prompt(Form.COUNTED, ir, "after\n") == f"{COUNTS}1: ret 1\n{OZ_IR}after\n{IR}{ir}{ANSWER}"
-    assert write_prompt(Form.COMPACT, ir, "after\n") == f"{COUNTS}1: ret 1\n{OZ_IR}after\n{ANSWER}"
+    assert write_prompt(Form.COUNTED, ir, "after\n") == f"{COUNTS}1: block*1 ret*1\n0:\n{OZ_IR}after\n{IR}{ir}{ANSWER}"
+    assert write_prompt(Form.COMPACT, ir, "after\n") == f"{COUNTS}1: block*1 ret*1\n0:\n{OZ_IR}after\n{ANSWER}"

@@ -3,15 +3,15 @@
 The answer is the paper's (its Figure 1): the pass list, the instruction counts before and after, the optimised IR. The
 prompt comes in four forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
 unoptimised one: what -Oz leaves behind tells more about what another list could still save, and it is short, so that
-it survives where a long prompt is cut at its end. `counted` says before these two how often each opcode stands in the
-unoptimised IR, of which a long prompt shows only the beginning; `compact` shows these counts and the IR after -Oz.
+it survives where a long prompt is cut at its end. `counted` says before these two how often each opcode stands in
+either, of which a long prompt shows only the beginning; `compact` shows these counts and the IR after -Oz.
 """
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from passformer.dataset.opcodes import opcode_line
+from passformer.dataset.opcodes import count_lines
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
 
@@ -65,7 +65,7 @@ class Answer:
 
 def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:
     """The prompt for normal forms of one module; `after_oz` is not looked at in form `paper`."""
-    texts = {COUNTS: opcode_line(unoptimised), OZ_IR: after_oz, IR: unoptimised}
+    texts = {COUNTS: count_lines(unoptimised, after_oz), OZ_IR: after_oz, IR: unoptimised}
     return "".join(f"{mark}{texts[mark]}" for mark in PARTS[form]) + ANSWER
 
 

@@ -22,7 +22,7 @@ class View(Protocol):
 
     @property
     def counts(self) -> Ids:
-        """Opcode line of the unoptimised code."""
+        """Lines of opcode counts, see `count_lines`."""
 
 
 @dataclass(frozen=True, slots=True)

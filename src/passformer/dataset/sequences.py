@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from passformer.dataset.opcodes import opcode_line
+from passformer.dataset.opcodes import count_lines
 from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, PARTS, Answer, Form
 from passformer.dataset.rows import Code, Ids, TokenRow, View
 from passformer.llvm.passlist import OZ, PassList
@@ -79,7 +79,7 @@ class Writer:
 
     def view(self, unoptimised: str, after_oz: str) -> Code:
         """Of the normal forms of one module."""
-        return Code(self.encode(unoptimised), self.encode(after_oz), self.encode(opcode_line(unoptimised)))
+        return Code(self.encode(unoptimised), self.encode(after_oz), self.encode(count_lines(unoptimised, after_oz)))
 
     def prompt(self, form: Form, view: View) -> Ids:
         """(T,) ids of a prompt, cut to `max_prompt`, ending with the token that asks for the answer."""

@@ -3,7 +3,7 @@
 Merges may cross the spaces inside a line, so that `= load i32, ptr` can be one token. Kept apart: each digit of a
 number (so that counts can be learnt), and each numbered value `%12`, which is one token where it is frequent; not split
 are the digits in names and types (`i32`) and those of alignments. Each pass name, with its dash, is one token; so is
-what stands around a pass list.
+what stands around a pass list, and each word of the lines of opcode counts.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from passformer.corpus.files import atomic
+from passformer.dataset.opcodes import count_words
 from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR
 from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
@@ -32,7 +33,7 @@ def pass_token(name: str) -> str:
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
-    """A tokenizer with `vocab_size` entries, special tokens and pass names among them, trained on normal forms."""
+    """A tokenizer trained on normal forms: `vocab_size` entries, and a token for each word of opcode counts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -42,15 +43,14 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     words = [BEGIN, AFTER_LIST, *map(pass_token, catalog())]
-    added = [AddedToken(word, normalized=False) for word in words]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(added),
+        vocab_size=vocab_size - len(words),
         special_tokens=[AddedToken(text, special=True, normalized=False) for text in SPECIAL],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_tokens(added)
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in (*words, *count_words())])
     return tokenizer
 
 

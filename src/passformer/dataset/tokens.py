@@ -19,7 +19,7 @@ from passformer.autotune.labels import LISTS_TYPE
 from passformer.corpus.files import atomic
 from passformer.corpus.store import SPLITS, read_table
 from passformer.dataset.examples import Texts, read_labels, read_texts
-from passformer.dataset.opcodes import opcode_line
+from passformer.dataset.opcodes import count_lines
 from passformer.dataset.rows import TokenRow
 from passformer.llvm.errors import InputError
 
@@ -42,7 +42,7 @@ _BATCH = 1_000
 _TEXTS: dict[str, Callable[[Texts], str]] = {
     "unoptimised": lambda t: t.unoptimised,
     "after_oz": lambda t: t.after_oz,
-    "counts": lambda t: opcode_line(t.unoptimised),
+    "counts": lambda t: count_lines(t.unoptimised, t.after_oz),
     "optimised": lambda t: t.optimised,
 }
 """Column -> the text whose tokens it holds."""
@@ -105,5 +105,5 @@ def texts_for_tokenizer(texts: Iterable[Texts]) -> Iterator[str]:
     for t in texts:
         yield t.unoptimised
         yield t.after_oz
-        yield opcode_line(t.unoptimised)
+        yield count_lines(t.unoptimised, t.after_oz)
         yield f"Run passes to reduce instruction count from {t.before} to {t.after}:\n\n"
