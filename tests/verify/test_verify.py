@@ -45,6 +45,12 @@ int main(int argc, char **argv) {
 }
 """
 WORDS = '#include <iostream>\nint main() { std::cout << "words " << 3 << std::endl; return 0; }\n'
+POINTERS = """
+#include <stdio.h>
+int *a = 0;
+long apart(long x) { return (int *)x - a; }
+int main(int argc, char **argv) { printf("%ld\\n", apart(-103 * argc)); return 0; }
+"""
 HEADERS = "#include <stdio.h>\n#include <stdlib.h>\n"
 LISTS = [OZ, PassList.parse("-sroa -instcombine -simplifycfg"), PassList.parse("-structurizecfg -Oz")]
 
@@ -76,6 +82,7 @@ def test_a_program_is_what_its_source_says(programs):
         ('#include <stdio.h>\nint main(void) { int x[3] = {0}; printf("%d\\n", x[getchar() + 9]); }', "sanitizers"),
         ('#include <stdio.h>\nint main(void) { int x; printf("%p\\n", (void *)&x); return 0; }', "differ"),
         (f'{HEADERS}int main(void) {{ int *p = malloc(400); printf("%d\\n", p[90]); }}', "differ"),
+        (POINTERS, "no whole elements apart"),
         ("volatile int x = 1;\nint main(void) { while (x) {} return 0; }", "takes too long"),
         ('#include <stdio.h>\nint main(void) { for (;;) puts("more"); }', "takes too long or writes too much"),
         ("#include <stdlib.h>\nint main(void) { abort(); }", "is ended by a signal"),
