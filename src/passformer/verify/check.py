@@ -59,7 +59,7 @@ def optimise_inexact(module: Module, pipeline: str) -> bytes:
     C leaves that undefined and no sanitizer finds it; clang says `sdiv exact`, and passes may make either of two
     numbers of it. A program whose output depends on which is no witness.
     """
-    with Module.parse(module.text().replace("= sdiv exact ", "= sdiv ").encode(), names=False) as other:
+    with Module.parse(module.text().replace("= sdiv exact ", "= sdiv ").encode()) as other:
         return optimise(other, pipeline)
 
 
