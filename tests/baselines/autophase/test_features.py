@@ -28,6 +28,7 @@ loop:
 end:
   %r = phi i32 [ 0, %entry ], [ %more, %loop ]
   store i32 %r, ptr %room
+  store i32 %r, ptr %p
   ret i32 %r
 }
 """
@@ -59,10 +60,10 @@ LOOP_COUNTS = {
     "NumLoadInst": 1,
     "NumPHIInst": 3,
     "NumRetInst": 1,
-    "NumStoreInst": 1,
+    "NumStoreInst": 2,
     "TotalBlocks": 3,
-    "TotalInsts": 16,
-    "TotalMemInst": 6,  # alloca, getelementptr, load, two calls, store
+    "TotalInsts": 17,
+    "TotalMemInst": 7,  # alloca, getelementptr, load, two calls, two stores
     "TotalFuncs": 1,
     "ArgsPhi": 6,
     "testUnary": 2,  # alloca, load
@@ -164,9 +165,33 @@ def test_there_are_56():
     assert list(FEATURES)[-1] == "testUnary" and all(FEATURES.values())
 
 
+def count(ir: bytes, sandbox: Sandbox) -> dict[str, int]:
+    (sight,) = sandbox.map(looker, ir, [()])
+    return dict(zip(FEATURES, sight.features, strict=True))
+
+
 @pytest.mark.parametrize(("ir", "expected"), [(LOOP, LOOP_COUNTS), (MANY, MANY_COUNTS), (b"declare i32 @f()", {})])
 def test_counts_by_hand(ir, expected, any_llvm):
     with Sandbox() as sandbox:
-        (sight,) = sandbox.map(looker, ir, [()])
-    counted = dict(zip(FEATURES, sight.features, strict=True))
+        counted = count(ir, sandbox)
     assert {name: number for name, number in counted.items() if number} == expected
+
+
+@pytest.mark.parametrize(("size", "bounds"), [(14, (1, 0)), (15, (0, 1)), (500, (0, 1)), (501, (0, 0))])
+def test_where_blocks_are_large(size, bounds, sandbox):
+    counted = count(f"define void @f() {{ {'fence seq_cst ' * (size - 1)} ret void }}".encode(), sandbox)
+    assert counted["TotalInsts"] == size and (counted["BlockLow"], counted["BlockMid"]) == bounds
+
+
+@pytest.mark.parametrize(("num_phis", "num_incoming"), [(1, 5), (1, 6), (3, 1), (4, 1)])
+def test_where_phis_are_many(num_phis, num_incoming, sandbox):
+    cases = " ".join(f"i8 {i}, label %end" for i in range(1, num_incoming))
+    phis = " ".join(f"%p{i} = phi i8 {', '.join(['[ %x, %0 ]'] * num_incoming)}" for i in range(num_phis))
+    ir = f"define void @f(i8 %x) {{ switch i8 %x, label %end [ {cases} ] end: {phis} ret void }}"
+    counted = count(ir.encode(), sandbox)
+    assert (counted["NumPHIInst"], counted["ArgsPhi"]) == (num_phis, num_phis * num_incoming)
+    assert (counted["BB03Phi"], counted["BBHiPhi"]) == (num_phis <= 3, num_phis > 3)
+    assert (counted["BBNumArgsLo"], counted["BBNumArgsHi"]) == (
+        num_phis * num_incoming <= 5,
+        num_phis * num_incoming > 5,
+    )
