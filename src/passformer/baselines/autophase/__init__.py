@@ -3,7 +3,12 @@
 Importing this makes the environment known to Gymnasium.
 """
 
-from gymnasium.envs.registration import register
+from passformer.llvm.errors import InputError
+
+try:
+    from gymnasium.envs.registration import register
+except ImportError:
+    raise InputError("AutoPhase needs Gymnasium and stable-baselines3: pip install 'passformer[baselines]'") from None
 
 ENVIRONMENT = "passformer/PassOrder-v0"
 
