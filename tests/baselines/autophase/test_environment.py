@@ -1,5 +1,8 @@
 """The environment keeps to Gymnasium's rules, pays what was saved, and outlives what LLVM does."""
 
+from pathlib import Path
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ
 from passformer.methods.method import lowered
 
+ROOT = Path(__file__).parents[3]
 INLINED = b"""
 define internal i32 @three() alwaysinline { ret i32 3 }
 define i32 @f() minsize optsize {
@@ -172,3 +176,14 @@ def test_what_every_list_must_do_is_done_at_the_beginning(major, sandbox):
 
 def test_actions_are_what_searches_may_use(major):
     assert "O0" not in actions(major) and {"Oz", "O3", "sroa", "instcombine"} <= set(actions(major))
+
+
+def test_the_example_of_the_documentation(labelled, tmp_path, monkeypatch):
+    code = (ROOT / "docs" / "baselines.md").read_text().partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "full").symlink_to(labelled)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["twin"].pass_list == names["env"].unwrapped.pass_list
+    names["env"].close()
