@@ -1,9 +1,9 @@
 """Random episodes of `passformer/PassOrder-v0`: does the host live, how fast is it, and does a replay give the same?
 
 Usage: python benchmarks/environment_stress.py OUT.json --functions CORPUS [--num-functions 5000] [--episodes 10000]
-Every tenth episode is played again by a second worker, which knows nothing of the first. Rates are of steps of the first
-environment alone, resets included: by the clock, and by CPU-second of host and worker together, which is what one core
-gives where nothing else runs. Ctrl-C ends it early; what was played is written.
+Every tenth episode is played again by a second worker, which knows nothing of the first. Rates are of steps of the
+first environment alone, resets included: by the clock, and by CPU-second of host and worker together, which is what one
+core gives where nothing else runs. Ctrl-C ends it early; what was played is written.
 """
 
 import argparse
