@@ -355,6 +355,30 @@ def stress_section(stress: Data) -> list[str]:
     ]
 
 
+def environment_section(stress: Data) -> list[str]:
+    everything, median = stress["all"], stress["median"]
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(everything["failures"].items())) or "no failure"
+    rows = [
+        [
+            name,
+            f"{stress['functions'] if name == 'all' else median['functions']:,}",
+            f"{run['episodes']:,}",
+            f"{run['steps']:,}",
+            f"{run['steps_per_second']:,}",
+            f"{run['steps_per_cpu_second']:,}",
+        ]
+        for name, run in (("all", everything), ("30 to 45 instructions", median))
+    ]
+    return [
+        f"`benchmarks/environment_stress.py`, seed {stress['seed']}; {where(stress)}; load of the machine {stress['load']}",
+        "",
+        *table(["functions", "number", "episodes", "steps", "steps/s", "steps/CPU-second, host and worker"], rows),
+        "",
+        f"The host lived; {kinds}; of {everything['replayed']:,} episodes that were played again in a fresh worker "
+        f"{everything['different_replays']:,} went otherwise.",
+    ]
+
+
 def dry_run_section(run: Data) -> list[str]:
     rows = [
         [
@@ -390,6 +414,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "bench-compile": ("In process against spawned opt", bench_section),
     "oz-equality": ("-Oz in process against `clang -Oz`", equality_section),
     "sandbox-stress": ("Random lists of every catalog pass", stress_section),
+    "environment-stress": ("Random episodes of the environment", environment_section),
 }
 """Result file -> title and what is said of it."""
 

@@ -51,9 +51,16 @@ translate = typer.Typer(
     rich_markup_mode=None,
     help="What single passes do, learnt as a translation task.",
 )
+autophase = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="AutoPhase, the agent that orders passes one by one.",
+)
 app.add_typer(corpus, name="corpus")
 app.add_typer(tokenizer, name="tokenizer")
 app.add_typer(translate, name="translate")
+app.add_typer(autophase, name="autophase")
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -486,17 +493,38 @@ def cc(arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...")]
     wrapper(arguments or [])  # for callers of this module; the program itself never comes here (see __main__)
 
 
+@autophase.command("train")
+def autophase_train(
+    directory: Directory,
+    out: Annotated[Path | None, typer.Option(help="The folder of the agent; default: DIR/autophase.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Functions to order 45 passes on.")] = 100_000,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train an agent by PPO on a corpus's training functions; a killed training goes on."""
+    from passformer.baselines.autophase.training import Settings, train
+    from passformer.corpus.store import Corpus
+    from passformer.tables import print_figures, track_steps
+
+    with track_steps() as report:
+        result = train(Corpus(directory), out or directory / "autophase", episodes, Settings(seed), report)
+    _emit(result, as_json, print_figures)
+
+
 @app.command()
 def evaluate(
     functions: Annotated[Path, typer.Option(metavar="PATH", help="A corpus (its test split) or a folder of .ll, .bc.")],
     method: Annotated[
-        str, typer.Option(help="Who proposes pass lists: model, coreset, trees, nearest, autotuner, search or oz.")
+        str, typer.Option(help="Who proposes: model, coreset, trees, nearest, autophase, autotuner, search or oz.")
     ] = "model",
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of results; default: PATH/evaluations/M-N.")] = None,
     model: ModelFolder = None,
     training: Annotated[
         Path | None, typer.Option(help="A tuned corpus that trees and nearest learn from; default: PATH.")
+    ] = None,
+    agent: Annotated[
+        Path | None, typer.Option(help="What `passformer autophase train` wrote; default: autophase below --training.")
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many of a corpus's functions, drawn as by autotune; default: all.")
@@ -524,7 +552,7 @@ def evaluate(
     from passformer.tables import print_evaluation, track_steps
 
     with Pool(jobs) as pool, track_steps() as report:
-        options = Options(seed, model, training or functions, report)
+        options = Options(seed, model, training or functions, report, agent)
         chosen = make_method(method, options, METHODS)
         settings = Settings(method, budget, seed, identity(method, options))
         subjects = read_subjects(functions, pool, Protocol(protocol.value), sample)

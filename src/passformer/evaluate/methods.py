@@ -17,6 +17,8 @@ class Options(registry.Options):
     training: Path | None = None
     """A tuned corpus whose functions of train the rivals learn from."""
     report: Report = silent
+    agent: Path | None = None
+    """A folder that `passformer autophase train` wrote; None for `autophase` below `training`."""
 
 
 def _autotuner(options: registry.Options) -> Method:
@@ -39,11 +41,23 @@ def _nearest(options: registry.Options) -> Method:
     return Nearest(options.training)
 
 
+def _autophase(options: registry.Options) -> Method:
+    from passformer.baselines.autophase.method import AutoPhase
+
+    assert isinstance(options, Options)
+    return AutoPhase(_agent(options))
+
+
+def _agent(options: Options) -> Path | None:
+    return options.agent or (options.training and options.training / "autophase")
+
+
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
     **registry.METHODS,
     "autotuner": _autotuner,
     "trees": _trees,
     "nearest": _nearest,
+    "autophase": _autophase,
 }
 
 
@@ -53,6 +67,8 @@ def identity(name: str, options: Options) -> str:
         from passformer.model.package import SHIPPED
 
         return _digest((options.model or SHIPPED) / "model.json")
+    if name == "autophase" and (agent := _agent(options)):
+        return _digest(agent / "best.zip")
     return ""
 
 
