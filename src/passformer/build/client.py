@@ -20,10 +20,11 @@ from passformer.llvm.locate import find_toolchain
 _START_SECONDS = 10.0
 
 
-def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int) -> int:
+def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int, function_budget: int) -> int:
     """The exit status of the compilation."""
     folder, lock = cache.cache_folder(), Path.cwd() / os.environ.get("PASSFORMER_LOCK", "")
-    key = cache.key_of(compiler, options, dict(os.environ), str(budget), server_version(), _contents(lock))
+    rest = (str(budget), str(function_budget), server_version(), _contents(lock))
+    key = cache.key_of(compiler, options, dict(os.environ), *rest)
     entry = cache.find(folder, key) if folder else None
     if folder and entry and entry["silent"] and _deliver(folder, entry):
         return 0
@@ -36,6 +37,7 @@ def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int
             "folder": str(Path.cwd()),
             "environment": dict(os.environ),
             "budget": budget,
+            "function_budget": function_budget,
             "lock": str(lock) if lock.is_file() else "",
             "log": str(log.log_path()),
             "cache": str(folder or ""),

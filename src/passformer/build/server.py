@@ -46,7 +46,9 @@ class Request:
     """Where it ran."""
     environment: dict[str, str]
     budget: int
-    """Pass lists to try on the module, and again on its functions."""
+    """Pass lists to try on the module."""
+    function_budget: int
+    """And then on each of its functions."""
     lock: str
     """A lock file, empty where there is none."""
     log: str
@@ -222,8 +224,8 @@ def _choices(request: Request, output: str, llvm: int) -> Choices:
     if request.lock:
         return Choices((), (), read_lock(Path(request.lock), llvm).get(output, Recipe()))
     lists, functions = (
-        [p for p in shipped_coreset(name).pass_lists if available(p, llvm)][: request.budget]
-        for name in ("text", "functions")
+        [p for p in shipped_coreset(name).pass_lists if available(p, llvm)][:budget]
+        for name, budget in (("text", request.budget), ("functions", request.function_budget))
     )
     return Choices(lists, functions)
 
