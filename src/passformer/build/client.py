@@ -18,6 +18,9 @@ from passformer.build.protocol import receive, send, socket_path
 from passformer.llvm.locate import find_toolchain
 
 _START_SECONDS = 10.0
+_STDERR = 2
+_LONGEST_SAID = 1 << 17
+"""Bytes of messages that are worth remembering."""
 
 
 def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int, function_budget: int) -> int:
@@ -26,11 +29,11 @@ def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int
     rest = (str(budget), str(function_budget), server_version(), _contents(lock))
     key = cache.key_of(compiler, options, dict(os.environ), *rest)
     entry = cache.find(folder, key) if folder else None
-    if folder and entry and entry["silent"] and _deliver(folder, entry):
+    if folder and entry and _stands_in(entry) and _deliver(folder, entry):
         return 0
     begun = time.time_ns()
-    status = run(compiler, options)
-    if status == 0 and not (folder and entry and _deliver(folder, entry)):
+    status, said = run(compiler, options)
+    if status == 0 and not (folder and entry and _deliver(folder, entry, beside=True)):
         request = {
             "clang": compiler[0],
             "arguments": [*compiler[1:], *options],
@@ -43,6 +46,7 @@ def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int
             "cache": str(folder or ""),
             "key": key,
             "begun": begun,
+            "said": said,
         }
         try:
             ask(request)
@@ -51,14 +55,22 @@ def compile_smaller(compiler: Sequence[str], options: Sequence[str], budget: int
     return status
 
 
-def run(compiler: Sequence[str], options: Sequence[str]) -> int:
-    """The compiler's exit status; a signal that ended it ends this process too."""
-    pid = os.posix_spawn(compiler[0], [*compiler, *options], os.environ)
+def run(compiler: Sequence[str], options: Sequence[str]) -> tuple[int, str | None]:
+    """The compiler's exit status, and what it said: None where that went to a terminal, or is too much to remember.
+
+    A signal that ended it ends this process too.
+    """
+    kept = None if os.isatty(_STDERR) else os.memfd_create("stderr")
+    actions = [] if kept is None else [(os.POSIX_SPAWN_DUP2, kept, _STDERR)]
+    pid = os.posix_spawn(compiler[0], [*compiler, *options], os.environ, file_actions=actions)
     _, status = os.waitpid(pid, 0)
+    said = None if kept is None else os.pread(kept, os.fstat(kept).st_size, 0)
+    if said:
+        _say(said)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         os.kill(os.getpid(), -code)
-    return code
+    return code, None if said is None or len(said) > _LONGEST_SAID else said.decode(errors="surrogateescape")
 
 
 def ask(request: dict[str, Any]) -> None:
@@ -104,16 +116,28 @@ def start_server(path: str) -> None:
     os.close(nothing)
 
 
-def _deliver(folder: Path, entry: dict[str, Any]) -> bool:
-    """Put the object (and the depfile) of an entry where the compiler puts it; False where it is lost."""
+def _stands_in(entry: dict[str, Any]) -> bool:
+    """Whether clang need not run: it would say nothing, or what is known, and to no terminal, where it has colours."""
+    return entry["said"] == "" or (entry["said"] is not None and not os.isatty(_STDERR))
+
+
+def _say(text: bytes) -> None:
+    with contextlib.suppress(OSError), open(_STDERR, "wb", closefd=False) as stderr:  # noqa: PTH123  (a number)
+        stderr.write(text)
+
+
+def _deliver(folder: Path, entry: dict[str, Any], beside: bool = False) -> bool:
+    """Put the object (and, unless clang has run `beside`, all else of it) where it belongs; False where it is lost."""
     try:
         files = [(entry["output"], cache.read(folder, entry["object"]))]
-        if entry["depfile"] and entry["silent"]:
+        if entry["depfile"] and not beside:
             files.append((entry["depfile"], cache.read(folder, entry["dependencies"])))
         for path, data in files:
             cache.put(Path(path), data)
     except OSError:
         return False
+    if entry["said"] and not beside:
+        _say(entry["said"].encode(errors="surrogateescape"))
     _record(entry["row"], entry["functions"])
     return True
 
