@@ -122,7 +122,7 @@ def _stands_in(entry: dict[str, Any]) -> bool:
 
 
 def _say(text: bytes) -> None:
-    with contextlib.suppress(OSError), open(_STDERR, "wb", closefd=False) as stderr:  # noqa: PTH123  (a number)
+    with contextlib.suppress(OSError), open(_STDERR, "wb", closefd=False) as stderr:
         stderr.write(text)
 
 

@@ -73,6 +73,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "GetFirstInstruction": (_PTR, _PTR),
     "GetNextInstruction": (_PTR, _PTR),
     "GetInstructionOpcode": (_INT, _PTR),
+    "GetBasicBlockTerminator": (_PTR, _PTR),
     "GetValueName2": (_PTR, _PTR, _PTR),
     "GetEnumAttributeKindForName": (ctypes.c_uint, _STR, _SIZE),
     "GetEnumAttributeAtIndex": (_PTR, _PTR, ctypes.c_uint, ctypes.c_uint),
