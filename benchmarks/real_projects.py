@@ -1,6 +1,6 @@
 """Real projects, built unmodified by their own build systems: `clang -Oz` against `passformer cc`, sizes and CPU time.
 
-Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--repeats 1] [--jobs 2]
+Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--budget 4] [--function-budget 4] [--repeats 1]
 Writes docs/results/real-projects.json and .csv (every object). Debian's sources come by apt-get (deb-src has to be on);
 the builds need dpkg-dev, make, cmake, and for Lua autoconf and libtool. What cannot be fetched or built is named.
 
@@ -72,6 +72,18 @@ class Variant:
     fresh: bool = True
     """With an empty cache."""
     settings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Of a whole run."""
+
+    budget: int
+    """Pass lists a module, and"""
+    function_budget: int
+    repeats: int
+    """Builds of each variant, of which the cheapest counts."""
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +166,15 @@ VARIANTS = {
 }
 
 
-def environment(variant: Variant, places: Path, jobs: int) -> dict[str, str]:
-    """What tells a build system the compiler, and passformer its folders."""
+def environment(variant: Variant, places: Path, setup: Setup) -> dict[str, str]:
+    """What tells a build system the compiler, and passformer its folders and budgets."""
     clang, wrapper = find_toolchain().clang, Path(sys.executable).with_name("passformer")
     compilers = (f"{wrapper} cc", f"{wrapper} c++") if variant.wrapped else (f"{clang}", f"{clang} --driver-mode=g++")
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PASSFORMER_")}
     return {
         **mine,
         "LC_ALL": "C",
-        "JOBS": str(jobs),
+        "JOBS": str(setup.jobs),
         "CC": compilers[0],
         "CXX": compilers[1],
         "CFLAGS": "-Oz",
@@ -171,6 +183,8 @@ def environment(variant: Variant, places: Path, jobs: int) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(places),
         "PASSFORMER_CACHE": str(places / "cache"),
         "PASSFORMER_LOG": str(places / "log"),
+        "PASSFORMER_BUDGET": str(setup.budget),
+        "PASSFORMER_FUNCTION_BUDGET": str(setup.function_budget),
         **dict(variant.settings),
     }
 
@@ -217,7 +231,7 @@ def objects_below(folder: Path, sandbox: Sandbox) -> dict[str, tuple[ObjectSizes
     return found
 
 
-def build(project: Project, variant: Variant, work: Path, places: Path, jobs: int, sandbox: Sandbox) -> Built:
+def build(project: Project, variant: Variant, work: Path, places: Path, setup: Setup, sandbox: Sandbox) -> Built:
     """From a fresh copy of the sources, in a folder that is the same for all variants: paths end up in objects."""
     if variant.fresh:
         shutil.rmtree(places, ignore_errors=True)
@@ -227,7 +241,7 @@ def build(project: Project, variant: Variant, work: Path, places: Path, jobs: in
         shutil.rmtree(tree, ignore_errors=True)
         shutil.copytree(sources(package, work), tree, symlinks=True)
     tree, said = work / "build" / project.package, work / f"{project.package}.log"
-    variables = environment(variant, places, jobs)
+    variables = environment(variant, places, setup)
     configure = run(project.configure, tree, variables, said)
     made = run(project.build, tree, variables, said)
     return Built(configure, made, objects_below(tree, sandbox))
@@ -240,9 +254,9 @@ def sources(package: str, work: Path) -> Path:
     return trees[0] if trees else fetch(package, folder)
 
 
-def passes_tests(project: Project, work: Path, places: Path, jobs: int) -> bool:
+def passes_tests(project: Project, work: Path, places: Path, setup: Setup) -> bool:
     """Whether the tests that a project has pass in the tree that was built last."""
-    variables = environment(VARIANTS["wrapped"], places, jobs)
+    variables = environment(VARIANTS["wrapped"], places, setup)
     try:
         run(project.test, work / "build" / project.package, variables, work / f"{project.package}.log")
     except InputError as error:
@@ -251,20 +265,20 @@ def passes_tests(project: Project, work: Path, places: Path, jobs: int) -> bool:
     return True
 
 
-def measure(project: Project, work: Path, places: Path, repeats: int, jobs: int) -> tuple[dict[str, Any], list[Any]]:
+def measure(project: Project, work: Path, places: Path, setup: Setup) -> tuple[dict[str, Any], list[Any]]:
     """A project's row, and those of its objects."""
     (work / f"{project.package}.log").unlink(missing_ok=True)
     runs: list[dict[str, Built]] = []
     passed, alone = True, Counter[str]()
-    for _ in range(repeats):
+    for _ in range(setup.repeats):
         built = {}
         for name, variant in VARIANTS.items():
             with Sandbox() as sandbox:  # after each build, so that ending orphans does not meet it
-                built[name] = build(project, variant, work, places, jobs, sandbox)
+                built[name] = build(project, variant, work, places, setup, sandbox)
             if name == "wrapped" and not runs:
                 tree = work / "build" / project.package
                 alone.update(entry.reason for entry in read_log(tree, places / "log") if entry.reason)
-                passed = passes_tests(project, work, places, jobs)
+                passed = passes_tests(project, work, places, setup)
         runs.append(built)
     sizes = {name: {path: size for path, (size, _) in made.objects.items()} for name, made in runs[0].items()}
     common = sorted(set.intersection(*map(set, sizes.values())))
@@ -297,30 +311,29 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("work", type=Path, nargs="?", default=ROOT / "data" / "real-projects")
     parser.add_argument("--projects", nargs="*", default=[p.name for p in PROJECTS])
+    parser.add_argument("--budget", type=int, default=DEFAULT_BUDGET)
+    parser.add_argument("--function-budget", type=int, default=DEFAULT_BUDGET)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS / "real-projects.json")
     arguments = parser.parse_args()
     with Sandbox() as sandbox:
         version = sandbox.version()["version"]
+    setup = Setup(arguments.budget, arguments.function_budget, arguments.repeats, arguments.jobs)
     adopt_orphans()
     work, rows, objects, left_out = arguments.work.resolve(), {}, [], {}
     chosen = [p for p in PROJECTS if p.name in arguments.projects]
     with tempfile.TemporaryDirectory(prefix="pf-") as short:  # a socket's path is at most 107 bytes long
         for project in track(chosen, len(chosen), "building"):
             try:
-                rows[project.name], found = measure(
-                    project, work, Path(short) / "places", arguments.repeats, arguments.jobs
-                )
+                rows[project.name], found = measure(project, work, Path(short) / "places", setup)
                 objects += found
             except InputError as error:
                 left_out[project.name] = str(error)
                 print(f"left out: {error}", file=sys.stderr)
     result = {
-        "budget": DEFAULT_BUDGET,
         "llvm": version,
-        "repeats": arguments.repeats,
-        "jobs": arguments.jobs,
+        **asdict(setup),
         "projects": rows,
         "left_out": left_out,
         **provenance(),

@@ -4,18 +4,22 @@ clang's own output and exit status are the user's; whatever goes wrong here, cla
 row that says why.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from passformer.build import cache, log
-from passformer.build.protocol import receive, send, socket_path
 from passformer.llvm.locate import find_toolchain
+
+TYPE_CHECKING = False  # see __main__
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
 
 _START_SECONDS = 10.0
 _STDERR = 2
@@ -75,6 +79,8 @@ def run(compiler: Sequence[str], options: Sequence[str]) -> tuple[int, str | Non
 
 def ask(request: dict[str, Any]) -> None:
     """Let the server look for a smaller object, and put it in the place of clang's."""
+    from passformer.build.protocol import receive, send
+
     with connect() as connection:
         send(connection, request)
         reply = receive(connection)
@@ -86,6 +92,8 @@ def ask(request: dict[str, Any]) -> None:
 
 def connect() -> socket.socket:
     """A connection to the server, which is started if it does not run. Raises OSError where that does not help."""
+    from passformer.build.protocol import socket_path
+
     path = socket_path(server_version())
     connection = _try(path)
     if connection is None:
@@ -152,6 +160,8 @@ def _contents(lock: Path) -> str:
 
 
 def _try(path: str) -> socket.socket | None:
+    import socket
+
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(path)

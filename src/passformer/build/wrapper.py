@@ -3,15 +3,20 @@
 A build starts this once a file, and a `configure` script a hundred times.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from passformer.build.levels import LEVELS, level_of
 from passformer.llvm.errors import PassformerError
 from passformer.llvm.locate import find_toolchain
+
+TYPE_CHECKING = False  # see __main__
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 DEFAULT_BUDGET = 4
 
