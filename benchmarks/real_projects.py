@@ -265,7 +265,7 @@ def passes_tests(project: Project, work: Path, places: Path, setup: Setup) -> bo
     return True
 
 
-def measure(project: Project, work: Path, places: Path, setup: Setup) -> tuple[dict[str, Any], list[Any]]:
+def measure(project: Project, work: Path, places: Path, setup: Setup) -> tuple[dict[str, Any], list[list[Any]]]:
     """A project's row, and those of its objects."""
     (work / f"{project.package}.log").unlink(missing_ok=True)
     runs: list[dict[str, Built]] = []
@@ -320,27 +320,23 @@ def main() -> None:
     with Sandbox() as sandbox:
         version = sandbox.version()["version"]
     setup = Setup(arguments.budget, arguments.function_budget, arguments.repeats, arguments.jobs)
+    rows: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    result = {"llvm": version, **asdict(setup), **provenance(), "projects": rows, "left_out": left_out}
+    objects: list[list[Any]] = [["project", "object", *VARIANTS]]
     adopt_orphans()
-    work, rows, objects, left_out = arguments.work.resolve(), {}, [], {}
     chosen = [p for p in PROJECTS if p.name in arguments.projects]
     with tempfile.TemporaryDirectory(prefix="pf-") as short:  # a socket's path is at most 107 bytes long
         for project in track(chosen, len(chosen), "building"):
             try:
-                rows[project.name], found = measure(project, work, Path(short) / "places", setup)
+                rows[project.name], found = measure(project, arguments.work.resolve(), Path(short) / "places", setup)
                 objects += found
             except InputError as error:
                 left_out[project.name] = str(error)
                 print(f"left out: {error}", file=sys.stderr)
-    result = {
-        "llvm": version,
-        **asdict(setup),
-        "projects": rows,
-        "left_out": left_out,
-        **provenance(),
-    }
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    with arguments.out.with_suffix(".csv").open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["project", "object", *VARIANTS], *objects])
+            arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+            with arguments.out.with_suffix(".csv").open("w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(objects)
 
 
 if __name__ == "__main__":
