@@ -12,7 +12,15 @@ from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
 from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, END, IR, OZ_IR, PARTS, Answer, Form, parse_answer
 from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, draw_outcomes, pack
-from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
+from passformer.dataset.tokenizer import (
+    SPECIAL,
+    add_lists,
+    encode_list,
+    list_tokens,
+    load_tokenizer,
+    pass_id,
+    pass_token,
+)
 from passformer.dataset.tokens import read_tokens
 from passformer.dataset.vocabulary import make_tokenizer
 from passformer.llvm.catalog import catalog
@@ -91,9 +99,33 @@ def test_each_pass_is_one_token_and_each_digit_too(tokenizer):
     tokens = tokenizer.encode(text).tokens
     assert tokens[-len(names) :] == [pass_token(name) for name in names]
     answer = Answer(PassList.parse("-gvn-hoist -gvn -Oz"), 1234, 56, "")
-    tokens = tokenizer.encode(answer.head()).tokens
+    tokens = tokenizer.encode(str(answer)).tokens
     assert [t for t in tokens if t.isdigit()] == list("123456")
     assert not any(any(c.isdigit() for c in t) and not t.isdigit() for t in tokens)
+
+
+def test_a_whole_list_may_be_one_token(dataset, tokenizer, rows):
+    lists = ["-sroa -early-cse", "-gvn -sroa -early-cse -Oz", "-Oz"]
+    more = load_tokenizer(dataset / "tokenizer.json")
+    add_lists(more, map(PassList.parse, lists))
+    assert more.get_vocab_size() == tokenizer.get_vocab_size() + 2, "a list of one pass has a token already"
+    for text, length in {
+        **dict.fromkeys(lists, 1),
+        "-sroa -early-cse-memssa": 2,  # begins like a list, but for its letters
+        "-sroa -early-cse -Oz": 3,
+        "": 0,
+    }.items():
+        pass_list = PassList.parse(text)
+        ids = encode_list(more, pass_list)
+        assert len(ids) == length and more.decode(ids).lstrip(" ") == text
+        rest = Answer(pass_list, 12, 3, "").counts() + "ret"
+        whole = [*more.encode(BEGIN).ids, *ids, *more.encode(rest).ids]
+        if text:
+            assert parse_answer(more.decode(whole, skip_special_tokens=False)).pass_list == pass_list
+    assert list(list_tokens(more).values()) == [tuple(PassList.parse(text).names) for text in lists[:2]]
+    assert list_tokens(tokenizer) == {}
+    with pytest.raises(ValueError, match="no token for -unheard-of"):
+        pass_id(more, "unheard-of")
 
 
 def test_the_special_tokens_come_first(tokenizer):
@@ -136,7 +168,7 @@ def test_a_sample_says_what_the_row_says(rows, tokenizer):
         written = tokenizer.decode(branch[:num_list].tolist(), skip_special_tokens=False)
         assert str(answer.pass_list) in written and AFTER_LIST.startswith(written.partition(str(answer.pass_list))[2])
         assert set(its_weights[:num_list]) == {answer.weight}
-        num_head = len(tokenizer.encode(parsed.head()).ids) - num_begin
+        num_head = num_list - 1 + len(tokenizer.encode(parsed.counts()).ids)
         assert set(its_weights[num_list:num_head]) == {answer.weight / 2}
         assert set(its_weights[num_head:]) == ({0.25} if branch is first else {answer.weight})
         assert bool(parsed.ir) == (branch is first) and text.endswith(END)

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from passformer.corpus.store import Corpus
-from passformer.dataset.tokenizer import load_tokenizer
+from passformer.dataset.tokenizer import list_tokens, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.model.hf import load_hf
@@ -263,9 +263,11 @@ def test_two_processes_learn_what_one_learns(dataset, tmp_path):
 def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_path):
     config = changed(TINY, "optim", steps=12, learning_rate=1e-2)
     config = changed(config, "run", validate_every=6, validate_functions=6, validate_lists=3, generate_functions=2)
-    tokenizer = load_tokenizer(dataset / "tokenizer.json")
-    validator = Validator(Corpus(labelled), dataset, tokenizer, config, pool)
-    result = train(config, dataset, tmp_path, validator)
+    config = changed(config, "data", list_tokens=2)
+    result = train(
+        config, dataset, tmp_path, lambda tokenizer: Validator(Corpus(labelled), dataset, tokenizer, config, pool)
+    )
+    assert len(list_tokens(load_tokenizer(tmp_path / "tokenizer.json"))) == 2
     rows = list(read_metrics(tmp_path))
     losses = [row["loss"] for row in rows if row["kind"] == "train"]
     assert losses[-1] < 0.9 * losses[0]

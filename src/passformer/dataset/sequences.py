@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from passformer.dataset.opcodes import count_lines
 from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, PARTS, Answer, Form
 from passformer.dataset.rows import Code, Ids, TokenRow, View
+from passformer.dataset.tokenizer import encode_list
 from passformer.llvm.passlist import OZ, PassList
 
 Weights = npt.NDArray[np.float32]
@@ -101,24 +102,28 @@ class Writer:
         ids, weights, parts = [trunk], [np.zeros(len(trunk), np.float32)], [len(trunk)]
         weights[0][-len(begin) :] = 1
         for number, answer in enumerate(answers):
-            head = self.encode(Answer(answer.pass_list, row.before, answer.count, "").head())[len(begin) :]
+            head = self.encode_list(answer.pass_list)
+            counts = self.encode(Answer(answer.pass_list, row.before, answer.count, "").counts())
             ir = row.optimised if with_ir and number == 0 and self.layout.ir_weight > 0 else row.optimised[:0]
             tail = np.concatenate(
                 [ir[: self.layout.max_ir], self._marks[END] if len(ir) <= self.layout.max_ir else ir[:0]]
             )
-            num_list = len(answer.pass_list) + 1  # with the token that ends the list
-            ids += [head, tail]
+            ids += [head, counts, tail]
             weights += [
-                np.full(num_list, answer.weight, np.float32),
-                np.full(len(head) - num_list, _count_weight(answer, self.layout), np.float32),
+                np.full(len(head) + 1, answer.weight, np.float32),  # with the token that ends the list
+                np.full(len(counts) - 1, _count_weight(answer, self.layout), np.float32),
                 np.full(len(tail), self.layout.ir_weight if len(ir) else answer.weight, np.float32),
             ]
-            parts.append(len(head) + len(tail))
+            parts.append(len(head) + len(counts) + len(tail))
         return Sample(np.concatenate(ids), np.concatenate(weights), tuple(parts))
 
     def encode(self, text: str) -> Ids:
         """Ids of a text."""
         return np.array(self.tokenizer.encode(text).ids, dtype=np.uint16)
+
+    def encode_list(self, pass_list: PassList) -> Ids:
+        """Ids of a pass list, without what opens and ends it."""
+        return np.array(encode_list(self.tokenizer, pass_list), dtype=np.uint16)
 
 
 def _count_weight(answer: Labelled, layout: Layout) -> float:

@@ -70,6 +70,8 @@ class DataSection(Section):
     """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
     gain_power: Annotated[float, Field(ge=0)] = 0.0
     """Samples count as (1 + instructions saved) to this power in the loss."""
+    list_tokens: Annotated[int, Field(ge=0)] = 0
+    """So many of the lists that are best most often are one token each (the paper's section VI-C)."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training functions that is used at all (the paper's ablation, section V-A)."""
 
