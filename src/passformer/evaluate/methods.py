@@ -39,11 +39,19 @@ def _nearest(options: registry.Options) -> Method:
     return Nearest(options.training)
 
 
+def _coreset_nvp(options: registry.Options) -> Method:
+    from passformer.baselines.coreset_nvp.method import CoresetNVP
+
+    assert isinstance(options, Options)
+    return CoresetNVP(options.training)
+
+
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
     **registry.METHODS,
     "autotuner": _autotuner,
     "trees": _trees,
     "nearest": _nearest,
+    "coreset-nvp": _coreset_nvp,
 }
 
 
@@ -53,6 +61,8 @@ def identity(name: str, options: Options) -> str:
         from passformer.model.package import SHIPPED
 
         return _digest((options.model or SHIPPED) / "model.json")
+    if name == "coreset-nvp" and options.training:
+        return _digest(options.training / "coreset-nvp" / "best.pt")
     return ""
 
 

@@ -137,7 +137,7 @@ def test_texts_name_types(sandbox):
 
 def test_of_a_huge_module_the_first_instructions_are_taken(sandbox):
     chain = "\n".join(f"  %v{i + 1} = add i32 %v{i}, %v{i // 2}" for i in range(MAX_INSTRUCTIONS - 2))
-    late = f"  br label %end\nend:\n  %r = phi i32 [ %v9, %entry ]\n  %z = call i32 @f(i32 %r)\n  ret i32 %z"
+    late = "  br label %end\nend:\n  %r = phi i32 [ %v9, %entry ]\n  %z = call i32 @f(i32 %r)\n  ret i32 %z"
     text = f"define i32 @f(i32 %v0) {{\nentry:\n{chain}\n{late}\n}}\ndefine i32 @g() {{\n  ret i32 1\n}}"
     graph = sandbox.call(program_graph, text.encode())
     assert len(nodes(graph, Kind.INSTRUCTION)) == MAX_INSTRUCTIONS

@@ -23,7 +23,7 @@ from passformer.llvm.api import Library, load
 from passformer.llvm.module import Module
 
 MAX_INSTRUCTIONS = 5_000
-"""Of a module; what follows is left out with its edges. So no module takes more than about 0.15 s, nor a batch too much."""
+"""Of a module; what follows is left out with its edges. So no module takes more than about 0.15 s."""
 MAX_POSITION = 63
 """Positions beyond count as this one."""
 _ARGUMENT, _BLOCK, _METADATA, _ASSEMBLY, _INSTRUCTION = 0, 1, 22, 23, 24  # LLVMValueKind

@@ -42,15 +42,17 @@ class EdgeAttention(nn.Module):
         change, leaving, entering, leaving_logits, entering_logits = self._outputs(hidden).split(self._sizes, dim=-1)
         ends_of = torch.cat([source, target])  # (2E,)
         weights = softmax(torch.cat([leaving_logits, entering_logits]), ends_of, num_nodes=len(nodes))  # (2E, H)
-        messages = torch.cat([leaving, entering]).unflatten(-1, self._heads) * weights.unsqueeze(-1)
-        heard = scatter(messages.flatten(-2), ends_of, dim=0, dim_size=len(nodes), reduce="sum")
+        messages = torch.cat([leaving, entering]).view(-1, *self._heads) * weights.unsqueeze(-1)
+        heard = scatter(messages.flatten(1), ends_of, dim=0, dim_size=len(nodes), reduce="sum")
         return nodes + self._node_update(heard), states + change
 
 
 class ValueNetwork(nn.Module):
     """Ranks lists for a program: softmax of what it returns stands for their normalised values."""
 
-    def __init__(self, num_words: int, num_lists: int, width: int = 64, num_blocks: int = 4, num_heads: int = 4) -> None:
+    def __init__(
+        self, num_words: int, num_lists: int, width: int = 64, num_blocks: int = 4, num_heads: int = 4
+    ) -> None:
         super().__init__()
         self._words = nn.Embedding(num_words, width)
         self._flows = nn.Embedding(len(Flow), width)

@@ -44,7 +44,8 @@ def targets(counts: Counts, temperature: float = TEMPERATURE) -> Values:
     """(F, lists) -> (F, lists): normalised values, which sum to 1; the first column of `counts` is -Oz."""
     values = np.where(counts == LOST, 0.0, counts[:, :1] / counts)
     scaled = np.exp((values - values.max(axis=1, keepdims=True)) / temperature)
-    return (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    normalised: Values = (scaled / scaled.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised
 
 
 def ranked(pass_lists: Sequence[PassList], predicted: npt.NDArray[np.float32]) -> list[list[PassList]]:
