@@ -45,6 +45,15 @@ def summary() -> list[str]:
             f"read-only data than `clang -Oz` in total (objective `text`), {instructions['improvement']:.1f} % fewer "
             f"instructions (objective `instructions`); {text['larger'] + instructions['larger']} files larger."
         )
+    if built := read("real-projects"):
+        whole = total_of(built)
+        sizes, cost = whole["bytes"], {way: step["cpu_seconds"] for way, step in whole["build"].items()}
+        lines.append(
+            f"- Unmodified builds of {', '.join(built['projects'])} under `passformer cc`: "
+            f"{100 * (sizes['plain'] - sizes['wrapped']) / sizes['plain']:.1f} % fewer bytes of code and read-only data than with "
+            f"`clang -Oz`, {whole['larger']} of {whole['objects']} objects larger, {cost['wrapped'] / cost['plain']:.1f} times the "
+            f"CPU time, {cost['cached'] / cost['plain']:.1f} times in the second build."
+        )
     if tuned := read("autotune"):
         everything, gold = tuned["default"], tuned["gold"]
         lines.append(
@@ -101,6 +110,71 @@ def files_section(files: Data) -> list[str]:
         "",
         *table(heads, rows),
     ]
+
+
+def projects_section(built: Data) -> list[str]:
+    rows = [*built["projects"].items(), ("total", total_of(built))]
+    cells = []
+    for name, row in rows:
+        sizes, cost = row["bytes"], {way: step["cpu_seconds"] for way, step in row["build"].items()}
+        saved = {way: 100 * (sizes["plain"] - sizes[way]) / sizes["plain"] for way in ("modules", "wrapped")}
+        cells.append(
+            [
+                name,
+                f"{row['objects']}",
+                f"{row['smaller']}",
+                f"{row['larger']}",
+                f"{sizes['plain']:,}",
+                f"{sizes['wrapped']:,}",
+                f"{saved['wrapped']:.2f} %",
+                f"{saved['modules']:.2f} %",
+                f"{cost['plain']:.1f}",
+                *(f"{cost[way] / cost['plain']:.2f}" for way in ("wrapped", "modules", "cached")),
+                "pass" if row["passed"] else "FAIL",
+            ]
+        )
+    heads = [
+        "project",
+        "objects",
+        "smaller",
+        "larger",
+        "`clang -Oz`",
+        "passformer",
+        "saved",
+        "modules only",
+        "CPU-seconds of clang",
+        "times that",
+        "modules only",
+        "again, from the cache",
+        "tests",
+    ]
+    again = sum(row["same_again"] for row in built["projects"].values())
+    tested = "; ".join(f"{name}: {row['tested']}" for name, row in built["projects"].items())
+    left_out = [f"{name}: {reason}" for name, reason in built["left_out"].items()]
+    return [
+        f"`benchmarks/real_projects.py`, {built['budget']} pass lists a module and {built['function_budget']} a function; "
+        f"{where(built)}",
+        "",
+        "Bytes of code and read-only data of all objects of a build, and user and system time of all its processes, the "
+        "background server among them, which each build starts anew.",
+        "",
+        *table(heads, cells),
+        "",
+        f"The second build made {again} of {total_of(built)['objects']} objects again byte for byte. Tests: {tested}.",
+        *(["", f"Left out: {'; '.join(left_out)}."] if left_out else []),
+    ]
+
+
+def total_of(built: Data) -> Data:
+    """Sums over projects."""
+    rows = list(built["projects"].values())
+    ways = rows[0]["bytes"]
+    return {
+        **{name: sum(row[name] for row in rows) for name in ("objects", "smaller", "larger")},
+        "bytes": {way: sum(row["bytes"][way] for row in rows) for way in ways},
+        "build": {way: {"cpu_seconds": sum(r["build"][way]["cpu_seconds"] for r in rows)} for way in ways},
+        "passed": all(row["passed"] for row in rows),
+    }
 
 
 def corpus_section(stats: Data) -> list[str]:
@@ -355,6 +429,30 @@ def stress_section(stress: Data) -> list[str]:
     ]
 
 
+def environment_section(stress: Data) -> list[str]:
+    everything, median = stress["all"], stress["median"]
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(everything["failures"].items())) or "no failure"
+    rows = [
+        [
+            name,
+            f"{stress['functions'] if name == 'all' else median['functions']:,}",
+            f"{run['episodes']:,}",
+            f"{run['steps']:,}",
+            f"{run['steps_per_second']:,}",
+            f"{run['steps_per_cpu_second']:,}",
+        ]
+        for name, run in (("all", everything), ("30 to 45 instructions", median))
+    ]
+    return [
+        f"`benchmarks/environment_stress.py`, seed {stress['seed']}; {where(stress)}; load of the machine {stress['load']}",
+        "",
+        *table(["functions", "number", "episodes", "steps", "steps/s", "steps/CPU-second, host and worker"], rows),
+        "",
+        f"The host lived; {kinds}; of {everything['replayed']:,} episodes that were played again in a fresh worker "
+        f"{everything['different_replays']:,} went otherwise.",
+    ]
+
+
 def dry_run_section(run: Data) -> list[str]:
     rows = [
         [
@@ -378,6 +476,7 @@ def dry_run_section(run: Data) -> list[str]:
 
 SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "optimize-files": ("Whole files, `passformer optimize`", files_section),
+    "real-projects": ("Real projects, `passformer cc`", projects_section),
     "corpus": ("The corpus", corpus_section),
     "autotune": ("The autotuner", autotune_section),
     "search-curves": ("Searches compared", curves_section),
@@ -390,6 +489,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "bench-compile": ("In process against spawned opt", bench_section),
     "oz-equality": ("-Oz in process against `clang -Oz`", equality_section),
     "sandbox-stress": ("Random lists of every catalog pass", stress_section),
+    "environment-stress": ("Random episodes of the environment", environment_section),
 }
 """Result file -> title and what is said of it."""
 

@@ -131,3 +131,13 @@ def package(run: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory)
     sizes = export_run(run, folder, Corpus(labelled))
     assert sizes["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     return folder
+
+
+@pytest.fixture(scope="session")
+def agent(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an AutoPhase agent that was hardly trained."""
+    from passformer.baselines.autophase.training import Settings, train
+
+    folder = tmp_path_factory.mktemp("agent")
+    train(Corpus(labelled), folder, 8, Settings(validation_functions=2, environments=2))
+    return folder

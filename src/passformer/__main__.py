@@ -3,8 +3,13 @@
 The wrapper is meant by `passformer cc` and `passformer c++`, and by a link to this program with a compiler's name.
 """
 
+from __future__ import annotations
+
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as typing's own: its import takes longer than all the rest of this file
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _COMPILERS = {"cc": False, "c++": True, "clang": False, "clang++": True}
 """Name -> whether it compiles C++."""

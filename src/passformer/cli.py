@@ -51,6 +51,12 @@ translate = typer.Typer(
     rich_markup_mode=None,
     help="What single passes do, learnt as a translation task.",
 )
+autophase = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="AutoPhase, the agent that orders passes one by one.",
+)
 coreset_nvp = typer.Typer(
     callback=_help_alone,
     invoke_without_command=True,
@@ -60,6 +66,7 @@ coreset_nvp = typer.Typer(
 app.add_typer(corpus, name="corpus")
 app.add_typer(tokenizer, name="tokenizer")
 app.add_typer(translate, name="translate")
+app.add_typer(autophase, name="autophase")
 app.add_typer(coreset_nvp, name="coreset-nvp")
 app.add_typer(bench, name="bench")
 
@@ -493,27 +500,45 @@ def cc(arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...")]
     wrapper(arguments or [])  # for callers of this module; the program itself never comes here (see __main__)
 
 
+@autophase.command("train")
+def autophase_train(
+    directory: Directory,
+    out: Annotated[Path | None, typer.Option(help="The folder of the agent; default: DIR/autophase.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Functions to order 45 passes on.")] = 100_000,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Train an agent by PPO on a corpus's training functions; a killed training goes on."""
+    from passformer.baselines.autophase.training import Settings, train
+    from passformer.corpus.store import Corpus
+    from passformer.tables import print_figures, track_steps
+
+    with track_steps() as report:
+        result = train(Corpus(directory), out or directory / "autophase", episodes, Settings(seed), report)
+    _emit(result, as_json, print_figures)
+
+
 @coreset_nvp.command("train")
 def coreset_nvp_train(
     directory: Directory,
     coreset: Annotated[
-        Path, typer.Option(metavar="FILE", help="The lists to rank, of `passformer coreset --size 50`.")
+        Path, typer.Option(metavar="FILE", help="The lists to rank, of `passformer coreset DIR --size 50`.")
     ],
+    out: Annotated[Path | None, typer.Option(help="The folder of the network; default: DIR/coreset-nvp.")] = None,
     functions: Annotated[int, typer.Option(min=1, help="Tuned functions of train to learn from, at most.")] = 30_000,
     epochs: Annotated[int, typer.Option(min=1, help="How often each is seen.")] = 10,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
-    """Train a graph network on a tuned corpus, in DIR/coreset-nvp; a killed training goes on."""
-    from passformer.baselines.coreset_nvp.method import FOLDER
+    """Train a graph network on a tuned corpus's training functions; a killed training goes on."""
     from passformer.baselines.coreset_nvp.training import Settings, train
     from passformer.corpus.store import Corpus
     from passformer.tables import print_figures, track_steps
 
     settings = Settings(functions, epochs=epochs, seed=seed)
     with track_steps() as report:
-        result = train(Corpus(directory), directory / FOLDER, coreset, settings, jobs, report)
+        result = train(Corpus(directory), out or directory / "coreset-nvp", coreset, settings, jobs, report)
     _emit(result, as_json, print_figures)
 
 
@@ -523,7 +548,7 @@ def evaluate(
     method: Annotated[
         str,
         typer.Option(
-            help="Who proposes pass lists: model, coreset, trees, nearest, coreset-nvp, autotuner, search or oz."
+            help="Who proposes: model, coreset, trees, nearest, autophase, coreset-nvp, autotuner, search or oz."
         ),
     ] = "model",
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,
@@ -531,6 +556,9 @@ def evaluate(
     model: ModelFolder = None,
     training: Annotated[
         Path | None, typer.Option(help="A tuned corpus that rivals learn or have learnt from; default: PATH.")
+    ] = None,
+    trained: Annotated[
+        Path | None, typer.Option(help="What `passformer M train` wrote for method M; default: M below --training.")
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many of a corpus's functions, drawn as by autotune; default: all.")
@@ -558,7 +586,7 @@ def evaluate(
     from passformer.tables import print_evaluation, track_steps
 
     with Pool(jobs) as pool, track_steps() as report:
-        options = Options(seed, model, training or functions, report)
+        options = Options(seed, model, training or functions, report, trained)
         chosen = make_method(method, options, METHODS)
         settings = Settings(method, budget, seed, identity(method, options))
         subjects = read_subjects(functions, pool, Protocol(protocol.value), sample)

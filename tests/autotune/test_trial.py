@@ -134,12 +134,12 @@ def test_minimise_keeps_order_and_asks_only_for_shorter_lists(names):
 KEPT = """
 import gc, sys
 gc.disable()
-from passformer.autotune.statetable import _State, explorer
+from passformer.autotune.statetable import State, explorer
 with explorer(sys.stdin.buffer.read()) as evaluate:
     for pipelines in (["function(sroa)", "default<O2>"], ["default<O2>"] * 2, ["function(sroa)"] * 2):
         evaluate(pipelines)
 del evaluate
-print(sum(isinstance(o, _State) for o in gc.get_objects()))
+print(sum(isinstance(o, State) for o in gc.get_objects()))
 """
 
 

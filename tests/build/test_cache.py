@@ -1,6 +1,8 @@
 """Objects from the cache: the same as they were made, and only as long as nothing they were made from changed."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from passformer.build import cache
 from passformer.build.report import read_log
+from passformer.llvm.locate import find_toolchain
 from reference import PROGRAMS
 
 
@@ -94,6 +97,31 @@ def test_warnings_are_said_every_time(build, tmp_path):
     small = made(tmp_path)
     again = build("-Wall", **broken(tmp_path))
     assert "unused" in first.stderr == again.stderr and made(tmp_path) == small
+
+
+def test_warnings_are_remembered(cc, tmp_path):
+    (tmp_path / "clang").write_text(f'#!/bin/sh\necho >> ran\nexec {find_toolchain().clang} "$@"\n')
+    (tmp_path / "clang").chmod(0o755)
+    (tmp_path / "a.c").write_text("int odd(void) { int unused; return 1; }\n")
+    time.sleep(0.05)
+    arguments = (tmp_path / "clang", "-Oz", "-Wall", "-c", "a.c")
+    first = cc(*arguments, PASSFORMER_CACHE=str(tmp_path / "cache"))
+    ran = (tmp_path / "ran").read_text()
+    again = cc(*arguments, PASSFORMER_CACHE=str(tmp_path / "cache"))
+    assert "unused" in first.stderr == again.stderr and (tmp_path / "ran").read_text() == ran
+
+
+def test_on_a_terminal_warnings_come_from_clang_itself(environment, tmp_path):
+    (tmp_path / "a.c").write_text("int odd(void) { int unused; return 1; }\n")
+    time.sleep(0.05)
+    command = [sys.executable, "-m", "passformer", "cc", "-Oz", "-Wall", "-c", "a.c"]
+    places = {**environment, "PASSFORMER_CACHE": str(tmp_path / "cache"), "TERM": "xterm"}
+    subprocess.run(command, cwd=tmp_path, env=places, capture_output=True, check=True)
+    ours, theirs = os.openpty()
+    subprocess.run(command, cwd=tmp_path, env=places, stderr=theirs, check=True)
+    os.close(theirs)
+    assert b"unused" in (said := os.read(ours, 10_000)) and b"\x1b[" in said
+    os.close(ours)
 
 
 @pytest.mark.parametrize("text", ["const char *now = __TIME__;", 'asm(".incbin \\"a.h\\"");'])

@@ -22,10 +22,9 @@ def test_it_answers_as_clang(called, tmp_path):
 
 
 def test_it_starts_light():
-    script = (
-        "import sys; import passformer.__main__, passformer.build.wrapper; "
-        "print([m for m in ('typer', 'rich', 'numpy', 'pyarrow', 'subprocess', 'tokenizers') if m in sys.modules])"
-    )
+    heavy = ("typer", "rich", "numpy", "pyarrow", "subprocess", "tokenizers", "typing", "dataclasses", "socket")
+    modules = "passformer.__main__, passformer.build.wrapper, passformer.build.client"
+    script = f"import sys; import {modules}; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -97,3 +97,16 @@ def test_nonsense_on_the_socket_does_no_harm(cc, environment, tmp_path, monkeypa
             connection.connect(str(path))
             connection.sendall(message)
     assert cc("-Oz", "-c", "a.c").returncode == 0 and text_bytes(tmp_path / "a.o") == size
+
+
+def test_each_stage_can_be_turned_off(cc, tmp_path):
+    (tmp_path / "a.c").write_text((PROGRAMS / "json.c").read_text())
+    recipes = {}
+    for lists, functions in (("4", "0"), ("4", "4")):
+        places = {"PASSFORMER_LOG": str(tmp_path / f"log{functions}")}
+        done = cc("-Oz", "-c", "a.c", PASSFORMER_BUDGET=lists, PASSFORMER_FUNCTION_BUDGET=functions, **places)
+        assert done.returncode == 0
+        (entry,) = read_log(path=Path(places["PASSFORMER_LOG"]))
+        assert entry.tried == int(lists) + int(functions)
+        recipes[functions] = entry.recipe
+    assert not recipes["0"].functions and recipes["4"].functions

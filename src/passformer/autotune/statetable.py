@@ -24,12 +24,14 @@ _MODULE_BUDGET = 60_000
 
 
 @dataclass(slots=True)
-class _State:
+class State:
+    """A module that some pass list leads to."""
+
     bitcode: bytes
     instructions: int
     text_bytes: int | None = None
     """Measured when a list ends here."""
-    successors: dict[str, "_State"] = field(default_factory=dict)
+    successors: dict[str, "State"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,19 @@ class StateTable:
     def __init__(self, module: Module, objective: Objective = Objective.INSTRUCTIONS) -> None:
         self._objective = objective
         self._first = module  # owns the context that all others live in
-        self._root = _State(module.bitcode(), module.num_instructions)
+        self._root = State(module.bitcode(), module.num_instructions)
         self._states = {_hash(self._root.bitcode): self._root}
-        self._open: OrderedDict[int, tuple[_State, Module]] = OrderedDict()
+        self._open: OrderedDict[int, tuple[State, Module]] = OrderedDict()
         self._open_instructions = 0
 
     def evaluate(self, pipelines: Sequence[str]) -> Evaluation:
         """The count after the pipelines, one pass each, in order. Raises LLVMError where LLVM refuses one."""
         started = time.thread_time()
+        state, num_run = self.walk(pipelines)
+        return Evaluation(self._count(state), num_run, time.thread_time() - started)
+
+    def walk(self, pipelines: Sequence[str]) -> tuple[State, int]:
+        """The state after the pipelines, the same object each time, and how many of them LLVM had to run."""
         state, num_run = self._root, 0
         for pipeline in pipelines:
             known = state.successors.get(pipeline)
@@ -68,7 +75,17 @@ class StateTable:
                 known = state.successors[pipeline] = self._step(state, pipeline)
                 num_run += 1
             state = known
-        return Evaluation(self._count(state), num_run, time.thread_time() - started)
+        return state, num_run
+
+    def module(self, state: State) -> Module:
+        """The module of a state; it stays the table's, which may close it at the next call."""
+        if state is self._root:
+            return self._first
+        if id(state) in self._open:
+            self._open.move_to_end(id(state))
+        else:
+            self._keep(state, Module.parse(state.bitcode, beside=self._first))
+        return self._open[id(state)][1]
 
     def close(self) -> None:
         """Free all modules but the first, and the states."""
@@ -79,15 +96,15 @@ class StateTable:
             state.successors.clear()  # they refer to each other in circles, and workers collect no garbage
         self._states.clear()
 
-    def _count(self, state: _State) -> int:
+    def _count(self, state: State) -> int:
         if self._objective is Objective.INSTRUCTIONS:
             return state.instructions
         if state.text_bytes is None:
-            state.text_bytes = text_bytes(self._module(state))
+            state.text_bytes = text_bytes(self.module(state))
         return state.text_bytes
 
-    def _step(self, state: _State, pipeline: str) -> _State:
-        copy = self._module(state).clone()
+    def _step(self, state: State, pipeline: str) -> State:
+        copy = self.module(state).clone()
         following = None
         try:
             copy.run(pipeline)
@@ -96,23 +113,14 @@ class StateTable:
             if key in self._states:
                 return self._states[key]
             copy.verify()
-            following = self._states[key] = _State(bitcode, copy.num_instructions)
+            following = self._states[key] = State(bitcode, copy.num_instructions)
             self._keep(following, copy)
             return following
         finally:
             if following is None:
                 copy.close()
 
-    def _module(self, state: _State) -> Module:
-        if state is self._root:
-            return self._first
-        if id(state) in self._open:
-            self._open.move_to_end(id(state))
-        else:
-            self._keep(state, Module.parse(state.bitcode, beside=self._first))
-        return self._open[id(state)][1]
-
-    def _keep(self, state: _State, module: Module) -> None:
+    def _keep(self, state: State, module: Module) -> None:
         self._open[id(state)] = state, module
         self._open_instructions += state.instructions
         while self._open_instructions > _MODULE_BUDGET and len(self._open) > 1:

@@ -11,13 +11,18 @@ Files appear whole (by renaming), so that builds at once do not disturb each oth
 looks here before it does anything else.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False  # see __main__
+if TYPE_CHECKING:
+    from typing import Any
 
 ENTRIES = 8
 """Versions of the sources that are remembered for one command."""

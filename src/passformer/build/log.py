@@ -3,14 +3,17 @@
 The wrapper writes here too, so imports are light; whatever goes wrong here must not disturb a build.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # see __main__
 if TYPE_CHECKING:
     import sqlite3
+    from typing import Any
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -59,7 +62,7 @@ def record(path: Path, row: dict[str, Any], functions: list[list[Any]]) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, create: bool = True) -> Iterator["sqlite3.Connection"]:
+def opened(path: Path, create: bool = True) -> Iterator[sqlite3.Connection]:
     """The log, in one transaction. Raises OSError where there is none, or it cannot be used."""
     import sqlite3
 

@@ -46,7 +46,9 @@ class Request:
     """Where it ran."""
     environment: dict[str, str]
     budget: int
-    """Pass lists to try on the module, and again on its functions."""
+    """Pass lists to try on the module."""
+    function_budget: int
+    """And then on each of its functions."""
     lock: str
     """A lock file, empty where there is none."""
     log: str
@@ -56,6 +58,8 @@ class Request:
     """Of the command, in the cache."""
     begun: int
     """When the compiler was started (ns)."""
+    said: str | None
+    """By the compiler; None where a terminal got it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def answer(request: Request, sandbox: Sandbox) -> Reply:
     functions: list[list[Any]] = []
     replacement = ""
     try:
-        compilation, said = ask_clang(request)
+        compilation, warned = ask_clang(request)
         output, source = folder / compilation.output, folder / compilation.source
         row |= {"output": str(output), "source": str(source)}
         if not output.is_file():
@@ -153,7 +157,9 @@ def answer(request: Request, sandbox: Sandbox) -> Reply:
         }
         names = {**found.plain.functions, **found.result.functions}
         functions = [[n, found.plain.functions.get(n, 0), found.result.functions.get(n, 0)] for n in names]
-        _remember(request, compilation, read, read.silent and not said, found, row, functions)
+        silent = "" if read.silent and not warned else None
+        said = silent if request.said is None else request.said
+        _remember(request, compilation, read, said, found, row, functions)
         if found.object is not None:
             replacement = _put_beside(output, found.object)
     except (NotShrunk, PassformerError, OSError) as error:
@@ -191,7 +197,7 @@ def _remember(
     request: Request,
     compilation: Compilation,
     read: FrontEnd,
-    silent: bool,
+    said: str | None,
     found: Shrunk,
     row: dict[str, Any],
     functions: list[list[Any]],
@@ -201,7 +207,7 @@ def _remember(
         return
     folder = Path(request.folder)
     output = folder / compilation.output
-    entry = {"output": str(output), "depfile": "", "silent": silent, "row": row, "functions": functions}
+    entry = {"output": str(output), "depfile": "", "said": said, "row": row, "functions": functions}
     blobs = {"object": output.read_bytes() if found.object is None else found.object}
     if compilation.depfile:
         entry["depfile"] = str(folder / compilation.depfile)
@@ -222,8 +228,8 @@ def _choices(request: Request, output: str, llvm: int) -> Choices:
     if request.lock:
         return Choices((), (), read_lock(Path(request.lock), llvm).get(output, Recipe()))
     lists, functions = (
-        [p for p in shipped_coreset(name).pass_lists if available(p, llvm)][: request.budget]
-        for name in ("text", "functions")
+        [p for p in shipped_coreset(name).pass_lists if available(p, llvm)][:budget]
+        for name, budget in (("text", request.budget), ("functions", request.function_budget))
     )
     return Choices(lists, functions)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from passformer.build.arguments import Compilation
 from passformer.build.recipe import Recipe
-from passformer.llvm.measure import Measurement, Subject, measurer, run_on_functions
+from passformer.llvm.measure import Measurement, Subject, function_measurer, measurer, run_on_functions
 from passformer.llvm.objects import ObjectSizes, object_sizes
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Sandbox
@@ -67,6 +67,18 @@ class Shrunk:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A module that may become the object."""
+
+    recipe: Recipe
+    bitcode: bytes
+    """Optimised."""
+    text_bytes: int
+    """What the object should have, as far as is known before clang has made it."""
+    function_bytes: Mapping[str, int]
+
+
 class NotShrunk(Exception):
     """Why nothing was tried; for the log."""
 
@@ -95,17 +107,19 @@ def shrink(
     """
     started = time.perf_counter()
     plain = _sizes((folder / compilation.output).read_bytes(), sandbox)
-    candidates, tried = _candidates(source.bitcode, choices, llvm, sandbox)
+    candidates, tried = _candidates(source.bitcode, plain, choices, llvm, sandbox)
     recipe, result, smaller = Recipe(), plain, None
     with tempfile.TemporaryDirectory(prefix="passformer-") as name:
         bitcode, output = Path(name) / "out.bc", Path(name) / "out.o"
-        for candidate, module in candidates[:CONFIRMED]:
-            bitcode.write_bytes(module)
+        for candidate in candidates[:CONFIRMED]:
+            if candidate.text_bytes >= result.text_bytes:
+                break
+            bitcode.write_bytes(candidate.bitcode)
             _run(compilation.to_object(bitcode, output), folder, environment)
             data = output.read_bytes()
             sizes = _sizes(data, sandbox)
             if is_smaller(sizes, result):
-                recipe, result, smaller = candidate, sizes, data
+                recipe, result, smaller = candidate.recipe, sizes, data
     return Shrunk(plain, result, recipe, smaller, tried, time.perf_counter() - started)
 
 
@@ -123,62 +137,69 @@ def dependencies_of(depfile: str) -> list[str]:
 
 
 def _candidates(
-    bitcode: bytes, choices: Choices, llvm: int, sandbox: Sandbox
-) -> tuple[list[tuple[Recipe, bytes]], int]:
-    """Recipes with their modules, the smallest first, of those that emit less than -Oz does; and the lists tried."""
+    bitcode: bytes, plain: ObjectSizes, choices: Choices, llvm: int, sandbox: Sandbox
+) -> tuple[list[_Candidate], int]:
+    """Those that should be smaller than the plain object, the smallest first; and the number of lists tried."""
     if choices.recipe is not None:
         return ([] if choices.recipe.is_plain else [_follow(choices.recipe, bitcode, llvm, sandbox)]), 0
-    lists = [OZ, *(p for p in choices.module if p != OZ)]
+    lists = [p for p in choices.module if p != OZ]
     subject = Subject(bitcode, text_bytes=True, bitcode=True)
-    outcomes = list(sandbox.map(measurer, subject, [lowered(p).pipeline(llvm) for p in lists]))
-    if not isinstance(outcomes[0], Measurement):
-        raise NotShrunk(f"LLVM fails on -Oz itself: {outcomes[0]}")
-    found = [(Recipe(p), o) for p, o in zip(lists, outcomes, strict=True) if isinstance(o, Measurement)]
-    found.sort(key=lambda pair: pair[1].text_bytes or 0)
-    if choices.functions and (better := _by_function(*found[0], choices.functions, llvm, sandbox)):
-        found.insert(0, better)
-    limit = outcomes[0].text_bytes or 0
-    kept = [(recipe, m.bitcode or b"") for recipe, m in found if (m.text_bytes or 0) < limit]
-    return kept, len(lists) - 1 + len(choices.functions)
+    outcomes = sandbox.map(measurer, subject, [lowered(p).pipeline(llvm) for p in lists])
+    found = [
+        _Candidate(Recipe(p), o.bitcode or b"", o.text_bytes or 0, o.function_bytes or {})
+        for p, o in zip(lists, outcomes, strict=True)
+        if isinstance(o, Measurement) and (o.text_bytes or 0) < plain.text_bytes
+    ]
+    found.sort(key=lambda candidate: candidate.text_bytes)
+    if choices.functions:
+        base = found[0] if found else _oz(bitcode, plain, llvm, sandbox)
+        if better := _by_function(base, choices.functions, llvm, sandbox):
+            found.insert(0, better)
+    return found, len(lists) + len(choices.functions)
 
 
-def _by_function(
-    recipe: Recipe, module: Measurement, lists: Sequence[PassList], llvm: int, sandbox: Sandbox
-) -> tuple[Recipe, Measurement] | None:
+def _oz(bitcode: bytes, plain: ObjectSizes, llvm: int, sandbox: Sandbox) -> _Candidate:
+    """The module of clang's own object, whose sizes are known."""
+    (outcome,) = sandbox.map(measurer, Subject(bitcode, bitcode=True), [OZ.pipeline(llvm)])
+    if not isinstance(outcome, Measurement):
+        raise NotShrunk(f"LLVM fails on -Oz itself: {outcome}")
+    return _Candidate(Recipe(), outcome.bitcode or b"", plain.text_bytes, plain.functions)
+
+
+def _by_function(base: _Candidate, lists: Sequence[PassList], llvm: int, sandbox: Sandbox) -> _Candidate | None:
     """Give each function the list that makes it smallest; None where no function gets smaller by any.
 
     Passes of functions see one function at a time, so one run over all of them says what each list does to each.
     """
-    ir, before = module.bitcode or b"", module.function_bytes or {}
-    subject = Subject(ir, text_bytes=True)
-    outcomes = sandbox.map(measurer, subject, [p.pipeline(llvm) for p in lists])
-    sizes = [(p, o.function_bytes or {}) for p, o in zip(lists, outcomes, strict=True) if isinstance(o, Measurement)]
+    outcomes = sandbox.map(function_measurer, base.bitcode, [p.pipeline(llvm) for p in lists])
+    sizes = [(p, o) for p, o in zip(lists, outcomes, strict=True) if not isinstance(o, Failure)]
     chosen: dict[str, PassList] = {}
-    for name, size in before.items():
+    saved = 0
+    for name, size in base.function_bytes.items():
         best = min(sizes, key=lambda pair: pair[1].get(name, size), default=None)
         if best and best[1].get(name, size) < size:
             chosen[name] = best[0]
+            saved += size - best[1][name]
     if not chosen:
         return None
     try:
-        measured = _on_functions(ir, chosen, llvm, sandbox)
+        module = _on_functions(base.bitcode, chosen, llvm, sandbox)
     except NotShrunk:
         return None
-    if (measured.text_bytes or 0) >= (module.text_bytes or 0):
-        return None
-    return Recipe(recipe.module, chosen), measured
+    return _Candidate(Recipe(base.recipe.module, chosen), module, base.text_bytes - saved, {})
 
 
-def _follow(recipe: Recipe, bitcode: bytes, llvm: int, sandbox: Sandbox) -> tuple[Recipe, bytes]:
-    (module,) = sandbox.map(measurer, Subject(bitcode, bitcode=True), [lowered(recipe.module).pipeline(llvm)])
-    if not isinstance(module, Measurement):
-        raise NotShrunk(f"LLVM fails on a recipe: {module}")
-    if not recipe.functions:
-        return recipe, module.bitcode or b""
-    return recipe, _on_functions(module.bitcode or b"", recipe.functions, llvm, sandbox).bitcode or b""
+def _follow(recipe: Recipe, bitcode: bytes, llvm: int, sandbox: Sandbox) -> _Candidate:
+    (outcome,) = sandbox.map(measurer, Subject(bitcode, bitcode=True), [lowered(recipe.module).pipeline(llvm)])
+    if not isinstance(outcome, Measurement):
+        raise NotShrunk(f"LLVM fails on a recipe: {outcome}")
+    module = outcome.bitcode or b""
+    if recipe.functions:
+        module = _on_functions(module, recipe.functions, llvm, sandbox)
+    return _Candidate(recipe, module, 0, {})
 
 
-def _on_functions(ir: bytes, chosen: Mapping[str, PassList], llvm: int, sandbox: Sandbox) -> Measurement:
+def _on_functions(ir: bytes, chosen: Mapping[str, PassList], llvm: int, sandbox: Sandbox) -> bytes:
     pipelines = {name: pass_list.pipeline(llvm) for name, pass_list in chosen.items()}
     outcome = sandbox.call(run_on_functions, (ir, pipelines))
     if isinstance(outcome, Failure):

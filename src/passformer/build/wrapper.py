@@ -3,15 +3,20 @@
 A build starts this once a file, and a `configure` script a hundred times.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from passformer.build.levels import LEVELS, level_of
 from passformer.llvm.errors import PassformerError
 from passformer.llvm.locate import find_toolchain
+
+TYPE_CHECKING = False  # see __main__
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 DEFAULT_BUDGET = 4
 
@@ -29,7 +34,7 @@ def main(arguments: Sequence[str], cxx: bool = False) -> NoReturn:
         os.execv(compiler[0], [*compiler, *options])
     from passformer.build.client import compile_smaller
 
-    sys.exit(compile_smaller(compiler, options, budget()))
+    sys.exit(compile_smaller(compiler, options, budget(), budget("PASSFORMER_FUNCTION_BUDGET", budget())))
 
 
 def compiler_of(arguments: Sequence[str], cxx: bool) -> tuple[list[str], list[str]]:
@@ -53,7 +58,7 @@ def may_be_ours(options: Sequence[str]) -> bool:
     )
 
 
-def budget() -> int:
-    """Pass lists to try a file, from the environment."""
-    text = os.environ.get("PASSFORMER_BUDGET", "")
-    return int(text) if text.isdigit() else DEFAULT_BUDGET
+def budget(variable: str = "PASSFORMER_BUDGET", default: int = DEFAULT_BUDGET) -> int:
+    """Pass lists to try on a file, or on each of its functions, from the environment."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdigit() else default

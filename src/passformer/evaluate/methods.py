@@ -17,6 +17,8 @@ class Options(registry.Options):
     training: Path | None = None
     """A tuned corpus whose functions of train the rivals learn from."""
     report: Report = silent
+    trained: Path | None = None
+    """A folder that `passformer METHOD train` wrote; None for the one called as the method below `training`."""
 
 
 def _autotuner(options: registry.Options) -> Method:
@@ -39,11 +41,22 @@ def _nearest(options: registry.Options) -> Method:
     return Nearest(options.training)
 
 
+def _autophase(options: registry.Options) -> Method:
+    from passformer.baselines.autophase.method import AutoPhase
+
+    assert isinstance(options, Options)
+    return AutoPhase(_trained("autophase", options))
+
+
 def _coreset_nvp(options: registry.Options) -> Method:
     from passformer.baselines.coreset_nvp.method import CoresetNVP
 
     assert isinstance(options, Options)
-    return CoresetNVP(options.training)
+    return CoresetNVP(_trained("coreset-nvp", options))
+
+
+def _trained(name: str, options: Options) -> Path | None:
+    return options.trained or (options.training and options.training / name)
 
 
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
@@ -51,8 +64,13 @@ METHODS: dict[str, Callable[[registry.Options], Method]] = {
     "autotuner": _autotuner,
     "trees": _trees,
     "nearest": _nearest,
+    "autophase": _autophase,
     "coreset-nvp": _coreset_nvp,
 }
+
+
+_BEST = {"autophase": "best.zip", "coreset-nvp": "best.pt"}
+"""What answers of a trained rival depend on, in its folder."""
 
 
 def identity(name: str, options: Options) -> str:
@@ -61,8 +79,8 @@ def identity(name: str, options: Options) -> str:
         from passformer.model.package import SHIPPED
 
         return _digest((options.model or SHIPPED) / "model.json")
-    if name == "coreset-nvp" and options.training:
-        return _digest(options.training / "coreset-nvp" / "best.pt")
+    if name in _BEST and (folder := _trained(name, options)):
+        return _digest(folder / _BEST[name])
     return ""
 
 

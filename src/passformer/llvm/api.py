@@ -88,6 +88,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "TypeOf": (_PTR, _PTR),
     "GetTypeKind": (_INT, _PTR),
     "GetIntTypeWidth": (ctypes.c_uint, _PTR),
+    "GetBasicBlockTerminator": (_PTR, _PTR),
     "GetValueName2": (_PTR, _PTR, _PTR),
     "GetEnumAttributeKindForName": (ctypes.c_uint, _STR, _SIZE),
     "GetEnumAttributeAtIndex": (_PTR, _PTR, ctypes.c_uint, ctypes.c_uint),

@@ -7,10 +7,9 @@ Nothing is loaded here: the version comes from the file's name, so that looking 
 
 import os
 import re
-import shutil
 import sys
+from collections import namedtuple
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,10 +23,13 @@ _LIBRARY_PATTERNS = ("libLLVM.so.[0-9]*", "libLLVM-[0-9]*.so*", "libLLVM*.dylib"
 _MAJOR = re.compile(r"libLLVM(?:\.so\.|-)(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Toolchain:
-    """One LLVM installation: where its library is, which version its name claims, and the tools that go with it."""
+class Toolchain(namedtuple("Toolchain", ("library", "major", "source"))):
+    """One LLVM installation: where its library is, which version its name claims, and the tools that go with it.
 
+    No dataclass: importing that module takes longer than all else that the compiler wrapper does at its start.
+    """
+
+    __slots__ = ()
     library: Path
     major: int
     source: str
@@ -43,6 +45,8 @@ class Toolchain:
             for path in (folder / f"{name}-{self.major}", folder / name):
                 if os.access(path, os.X_OK) and folder != Path("/usr/bin"):
                     return path
+        import shutil
+
         found = shutil.which(f"{name}-{self.major}")
         return Path(found) if found else None
 

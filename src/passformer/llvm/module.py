@@ -5,7 +5,7 @@ Call these in a sandbox worker only (see `sandbox`): LLVM may end the process at
 """
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Self
@@ -18,6 +18,8 @@ _FUNCTION_INDEX = 0xFFFFFFFF  # LLVMAttributeFunctionIndex
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: report a broken module instead of aborting
 _CODEGEN_DEFAULT = 2  # CodeGenOptLevel::Default, what clang uses for -Oz
 _RELOC_DEFAULT, _RELOC_PIC = 0, 2
+_AVAILABLE_EXTERNALLY = 1  # LLVMAvailableExternallyLinkage: there for the optimiser, emitted by another module
+_COMPUTED_JUMPS = (4, 67)  # LLVMIndirectBr, LLVMCallBr
 _FILE_TYPES = {"assembly": 0, "object": 1}
 
 
@@ -165,6 +167,36 @@ class Module:
                 block = library.GetNextBasicBlock(block)
         return counts
 
+    def opcodes(self) -> dict[str, bytes]:
+        """Function -> the opcodes of its instructions in order, with a 0 at the end of each block."""
+        library = self._library
+        opcode, following = library.GetInstructionOpcode, library.GetNextInstruction
+        found = {}
+        for function in self.definitions():
+            codes = bytearray()
+            block = library.GetFirstBasicBlock(function)
+            while block:
+                instruction = library.GetFirstInstruction(block)
+                while instruction:
+                    codes.append(opcode(instruction))
+                    instruction = following(instruction)
+                codes.append(0)
+                block = library.GetNextBasicBlock(block)
+            found[self._name(function)] = bytes(codes)
+        return found
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Let the code generator make no code for these functions; calls to them stay as if they were elsewhere.
+
+        Functions that must be where they are stay: those with aliases, and those whose blocks have an address.
+        """
+        library = self._library
+        bound = {library.AliasGetAliasee(alias) for alias in self.aliases()}
+        for function in list(self.definitions()):
+            if self._name(function) in names and function not in bound and not self._has_addresses(function):
+                library.SetComdat(function, None)
+                library.SetLinkage(function, _AVAILABLE_EXTERNALLY)
+
     def run(self, pipeline: str) -> None:
         """Run a pipeline in the syntax of `opt -passes=` on this module, in place.
 
@@ -275,6 +307,16 @@ class Module:
                 instruction = following(instruction)
             block = next_block(block)
         return count
+
+    def _has_addresses(self, function: int) -> bool:
+        """Whether some jump goes to a computed address, or out of inline assembly."""
+        library = self._library
+        block = library.GetFirstBasicBlock(function)
+        while block:
+            if library.GetInstructionOpcode(library.GetBasicBlockTerminator(block)) in _COMPUTED_JUMPS:
+                return True
+            block = library.GetNextBasicBlock(block)
+        return False
 
     def _name(self, value: int) -> str:
         length = ctypes.c_size_t()

@@ -24,7 +24,8 @@ class Transplant:
         """The bitcode of the program with this body, checked by LLVM's verifier."""
         target = [line for line in program.text().split("\n", 8)[:8] if line.startswith("target ")]
         text = "\n".join([*target, body]).encode()
-        with program.clone() as copy, Module.parse(text, beside=copy) as other:
+        # In a context of their own: the checker's has no names of values, and reads no IR text.
+        with Module.parse(program.bitcode()) as copy, Module.parse(text, beside=copy) as other:
             _make_visible(copy)
             _make_visible(other)
             function = load().GetNamedFunction(copy.handle, self.function.encode())

@@ -32,7 +32,7 @@ def units(value: str, workdir: Path) -> Sequence[Unit]:
     if not _PACKAGE.fullmatch(value):
         raise InputError(f"debian:{value}: write the name of a source package, as in debian:zlib")
     package = value.partition("=")[0]
-    return unpacked_units(_fetch(value, workdir / f"debian-{package}"), package)
+    return unpacked_units(fetch(value, workdir / f"debian-{package}"), package)
 
 
 def unpacked_units(root: Path, package: str) -> Sequence[Unit]:
@@ -53,8 +53,8 @@ def unpacked_units(root: Path, package: str) -> Sequence[Unit]:
     return [unit if unit.language == "ir" else replace(unit, flags=(*configured, *unit.flags)) for unit in found]
 
 
-def _fetch(package: str, folder: Path) -> Path:
-    """Download and unpack into `folder`; returns the source tree."""
+def fetch(package: str, folder: Path) -> Path:
+    """Download and unpack into `folder`; returns the source tree. Raises InputError where apt-get cannot."""
     for tool, home in (("apt-get", "a Debian system"), ("dpkg-source", "`apt-get install dpkg-dev`")):
         if not shutil.which(tool):
             raise InputError(f"debian:{package}: {tool} is missing, it comes with {home}")

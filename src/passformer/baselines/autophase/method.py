@@ -1,0 +1,37 @@
+"""AutoPhase as a method: the trained agent orders passes, one compilation a pass, and the smallest state counts."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from passformer.baselines.autophase.agent import play, read_policy
+from passformer.baselines.autophase.environment import EPISODE, PassOrder
+from passformer.llvm.errors import CompilerError, InputError
+from passformer.llvm.passlist import OZ
+from passformer.llvm.sandbox import Pool, Sandbox
+from passformer.methods.method import Proposal, Stopwatch, Task
+
+
+class AutoPhase:
+    """`budget` steps of an episode (45 at most); without a budget it sees nothing, and has nothing to say but -Oz."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """`folder`: what training wrote."""
+        if folder is None:
+            raise InputError("autophase needs a trained agent: --agent DIR, as `passformer autophase train` writes")
+        self._policy = read_policy(folder)
+
+    def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
+        """See `Method`."""
+
+        def one(sandbox: Sandbox, task: Task) -> Proposal:
+            if budget == 0:
+                return Proposal((OZ,))
+            watch = Stopwatch(sandbox)
+            env = PassOrder([task.ir], protocol=task.protocol, sandbox=sandbox)
+            try:
+                played = play(self._policy, env, 0, min(budget, EPISODE))
+            except CompilerError:  # LLVM fails on -Oz itself
+                return Proposal((OZ,))
+            return Proposal((played.pass_list,), watch.cpu_seconds, played.num_steps)
+
+        return pool.map(one, tasks)
