@@ -7,8 +7,6 @@ first instruction of the function, and from what it returns by; to the constant 
 
 Unlike ProGraML there is no node for what lies outside the module, metadata and inline assembly have none, and types are
 words of the nodes' texts (see `texts`) instead of nodes.
-
-Runs in a sandbox worker: `sandbox.call(program_graph, ir)`.
 """
 
 from collections.abc import Iterator
@@ -21,9 +19,10 @@ import numpy.typing as npt
 from passformer.baselines.coreset_nvp.texts import CALLS, SWITCH, Texts
 from passformer.llvm.api import Library, load
 from passformer.llvm.module import Module
+from passformer.llvm.sandbox import Failure, Sandbox
 
 MAX_INSTRUCTIONS = 5_000
-"""Of a module; what follows is left out with its edges. So no module takes more than about 0.15 s."""
+"""Of a module; what follows is left out with its edges."""
 MAX_POSITION = 63
 """Positions beyond count as this one."""
 _ARGUMENT, _BLOCK, _METADATA, _ASSEMBLY, _INSTRUCTION = 0, 1, 22, 23, 24  # LLVMValueKind
@@ -53,7 +52,7 @@ class Graph:
 
     texts: tuple[str, ...]
     """The distinct texts of nodes."""
-    node_texts: npt.NDArray[np.int16]
+    node_texts: npt.NDArray[np.int32]
     """(N,): places in `texts`."""
     node_kinds: npt.NDArray[np.uint8]
     """(N,): see `Kind`."""
@@ -66,9 +65,25 @@ class Graph:
 
 
 def program_graph(ir: bytes) -> Graph:
-    """Of bitcode or IR text; raises LLVMError where it is neither."""
+    """Of bitcode or IR text, in a sandbox worker; raises LLVMError where it is neither."""
     with Module.parse(ir) as module:
         return _Builder(load()).build(module)
+
+
+def make_graph(sandbox: Sandbox, ir: bytes) -> Graph:
+    """The program graph, made in a sandbox; without nodes where LLVM fails on the module."""
+    graph = sandbox.call(program_graph, ir)
+    return _EMPTY if isinstance(graph, Failure) else graph
+
+
+_EMPTY = Graph(
+    (),
+    np.empty(0, np.int32),
+    np.empty(0, np.uint8),
+    np.empty((2, 0), np.int32),
+    np.empty(0, np.uint8),
+    np.empty(0, np.uint8),
+)
 
 
 class _Builder:
@@ -108,7 +123,7 @@ class _Builder:
         edges = np.array(self._edges, dtype=np.int32).reshape(-1, 4).T
         return Graph(
             tuple(self._words),
-            np.array(self._node_texts, dtype=np.int16),
+            np.array(self._node_texts, dtype=np.int32),
             np.array(self._node_kinds, dtype=np.uint8),
             np.ascontiguousarray(edges[:2]),
             edges[2].astype(np.uint8),

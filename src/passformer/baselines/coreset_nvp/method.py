@@ -8,60 +8,41 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from passformer.baselines.coreset_nvp.graph import Graph, program_graph
-from passformer.baselines.coreset_nvp.ranker import Ranker, read_ranker
+from passformer.baselines.coreset_nvp.graph import Graph, make_graph
+from passformer.baselines.coreset_nvp.ranker import read_ranker
 from passformer.baselines.coreset_nvp.values import ranked, within_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ
-from passformer.llvm.sandbox import Failure, Pool, Sandbox
+from passformer.llvm.sandbox import Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task, available
-
-FOLDER = "coreset-nvp"
-"""Below a tuned corpus: what was trained on it."""
 
 
 class CoresetNVP:
-    """Opened at first use; a program that has no graph, because LLVM cannot read it, is left to -Oz."""
+    """A program without a graph, because it has no instructions or LLVM cannot read it, is left to -Oz."""
 
-    def __init__(self, training: Path | None) -> None:
-        if training is None:
-            raise InputError("coreset-nvp needs the tuned corpus that it was trained on: --training DIR")
-        self._folder = training / FOLDER
-        self._ranker: Ranker | None = None
+    def __init__(self, folder: Path | None) -> None:
+        """`folder`: what training wrote. Raises InputError where there is no network, or one for another LLVM."""
+        if folder is None:
+            raise InputError("coreset-nvp needs a network: --trained DIR, as `passformer coreset-nvp train` writes")
+        self._ranker = read_ranker(folder)
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
-        """See `Method`. Raises InputError where there is no network, or one for another LLVM version."""
+        """See `Method`."""
         if not tasks:
             return
-        self._ranker = self._ranker or read_ranker(self._folder, tasks[0].llvm)
         made = list(pool.map(_graph, tasks))
         started = time.process_time()
         predicted = self._ranker.predict([graph for graph, _ in made])
         each = (time.process_time() - started) / len(tasks)
         rankings = ranked(self._ranker.pass_lists, predicted)
         for task, (graph, seconds), lists in zip(tasks, made, rankings, strict=True):
-            usable = [p for p in lists if p == OZ or available(p, task.llvm)]
-            if not len(graph.node_texts):
-                usable = [OZ]
-            elif budget > 0:
-                usable = within_passes(usable)[:budget]
-            yield Proposal(tuple(usable[: max(budget, 1)]) or (OZ,), seconds + each)
+            usable = [p for p in lists if p == OZ or available(p, task.llvm)] if len(graph.node_texts) else []
+            chosen = within_passes(usable)[:budget] if budget else usable[:1]
+            yield Proposal(tuple(chosen) or (OZ,), seconds + each)
 
 
 def _graph(sandbox: Sandbox, task: Task) -> tuple[Graph, float]:
-    """With the CPU-seconds that it took; empty where LLVM fails."""
+    """With the CPU-seconds that it took."""
     watch = Stopwatch(sandbox)
-    graph = sandbox.call(program_graph, task.ir)
-    return _EMPTY if isinstance(graph, Failure) else graph, watch.cpu_seconds
-
-
-_EMPTY = Graph(
-    (),
-    np.empty(0, np.int16),
-    np.empty(0, np.uint8),
-    np.empty((2, 0), np.int32),
-    np.empty(0, np.uint8),
-    np.empty(0, np.uint8),
-)
+    graph = make_graph(sandbox, task.ir)
+    return graph, watch.cpu_seconds

@@ -1,8 +1,7 @@
 """What the network is trained and judged on: graphs of tuned functions, and what each list gave."""
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +9,7 @@ import pyarrow.compute as pc
 
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.tunings import best_of, read_tunings, to_matrix
-from passformer.baselines.coreset_nvp.cache import cached_graphs
-from passformer.baselines.coreset_nvp.graph import Graph
+from passformer.baselines.coreset_nvp.graph import Graph, make_graph
 from passformer.baselines.coreset_nvp.values import Truth
 from passformer.corpus.store import Corpus, Split, draw_order
 from passformer.llvm.errors import InputError
@@ -29,7 +27,7 @@ class Samples:
 
 
 def read_samples(
-    corpus: Corpus, coreset: Coreset, sizes: dict[Split, int], cache: Path, pool: Pool, report: Report = silent
+    corpus: Corpus, coreset: Coreset, sizes: dict[Split, int], pool: Pool, report: Report = silent
 ) -> dict[Split, Samples]:
     """Of each split so many functions that the run `default` has tuned, drawn by their ids, under all candidates.
 
@@ -37,23 +35,17 @@ def read_samples(
     """
     report("reading tunings", 0, 1)
     table = read_tunings([corpus.folder / "tunings" / "default"])
-    tuned = set(pc.unique(table["function_id"]).to_pylist())
-    columns = corpus.columns(["id", "split"]).to_pydict()
-    drawn: dict[Split, list[str]] = {}
-    for split, size in sizes.items():
-        ids = (i for i, s in zip(columns["id"], columns["split"], strict=True) if s == split and i in tuned)
-        drawn[split] = sorted(ids, key=draw_order)[:size]
-        if not drawn[split]:
-            raise InputError(f"{corpus.folder} has no tuned functions in its split {split}: tune a larger corpus")
+    drawn = _drawn(corpus, set(pc.unique(table["function_id"]).to_pylist()), sizes)
     wanted = {i for ids in drawn.values() for i in ids}
     table = table.filter(pc.is_in(table["function_id"], pa.array(sorted(wanted)))).combine_chunks()
+    truths = _truths(table, coreset, drawn)
     report("reading tunings", 1, 1)
-    graphs = cached_graphs(corpus, wanted, cache, pool, report)
-    truths = _truths(table, coreset, [[i for i in ids if i in graphs] for ids in drawn.values()])
-    return {
-        split: Samples(tuple(graphs[i] for i in ids if i in graphs), truth)
-        for (split, ids), truth in zip(drawn.items(), truths, strict=True)
-    }
+    graphs: dict[str, Graph] = {}
+    functions = (f for f in corpus.functions() if f.id in wanted)
+    for id_, graph in pool.map(lambda sandbox, f: (f.id, make_graph(sandbox, f.ir)), functions):
+        graphs[id_] = graph
+        report("making program graphs", len(graphs), len(wanted))
+    return {split: Samples(tuple(graphs[i] for i in ids), truths[split]) for split, ids in drawn.items()}
 
 
 def candidates(coreset: Coreset) -> tuple[PassList, ...]:
@@ -61,7 +53,18 @@ def candidates(coreset: Coreset) -> tuple[PassList, ...]:
     return tuple(dict.fromkeys((OZ, *coreset.pass_lists)))
 
 
-def _truths(table: pa.Table, coreset: Coreset, groups: Sequence[Sequence[str]]) -> list[Truth]:
+def _drawn(corpus: Corpus, tuned: Set[str], sizes: dict[Split, int]) -> dict[Split, list[str]]:
+    columns = corpus.columns(["id", "split"]).to_pydict()
+    drawn: dict[Split, list[str]] = {}
+    for split, size in sizes.items():
+        ids = (i for i, s in zip(columns["id"], columns["split"], strict=True) if s == split and i in tuned)
+        drawn[split] = sorted(ids, key=draw_order)[:size]
+        if not drawn[split]:
+            raise InputError(f"{corpus.folder} has no tuned functions in its split {split}: tune a larger corpus")
+    return drawn
+
+
+def _truths(table: pa.Table, coreset: Coreset, drawn: dict[Split, list[str]]) -> dict[Split, Truth]:
     matrix, best = to_matrix(table), best_of(table)
     lists = candidates(coreset)[1:]
     absent = [p for p in lists if p not in matrix.pass_lists]
@@ -72,7 +75,9 @@ def _truths(table: pa.Table, coreset: Coreset, groups: Sequence[Sequence[str]]) 
         )
     counts = np.column_stack([matrix.baseline, matrix.counts[:, [matrix.pass_lists.index(p) for p in lists]]])
     row = {id_: i for i, id_ in enumerate(matrix.function_ids)}
-    return [
-        Truth((OZ, *lists), counts[[row[i] for i in ids]], np.array([best[i].count for i in ids], dtype=np.int64))
-        for ids in groups
-    ]
+    return {
+        split: Truth(
+            (OZ, *lists), counts[[row[i] for i in ids]], np.array([best[i].count for i in ids], dtype=np.int64)
+        )
+        for split, ids in drawn.items()
+    }

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from passformer.autotune.coreset import load_coreset
 from passformer.baselines.coreset_nvp.batch import collate
-from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, Ranker, save_tensors
+from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, Ranker, read_tensors, save_tensors
 from passformer.baselines.coreset_nvp.samples import Samples, candidates, read_samples
 from passformer.baselines.coreset_nvp.values import judge, targets
 from passformer.baselines.coreset_nvp.vocabulary import Vocabulary, learn_vocabulary
@@ -29,8 +29,8 @@ from passformer.llvm.locate import find_toolchain
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Pool
 
-LATEST, METRICS, GRAPHS = "latest.pt", "metrics.json", "graphs"
-"""In a training's folder: what goes on from, a row an epoch, and the cache of graphs."""
+LATEST, METRICS = "latest.pt", "metrics.json"
+"""In a training's folder: what a stopped training goes on from, and a row an epoch."""
 _BATCH = 64
 """Functions a step; the publication has 256, of 8 times as many functions."""
 _LEARNING_RATE = 1e-3
@@ -73,10 +73,10 @@ def train(
             "protocol": corpus.protocol,
             "pass_lists": [str(p) for p in candidates(chosen)],
         }
-        claim(folder / SETTINGS, wanted, f"{folder} holds a training with other settings or lists: remove it first")
+        claim(folder / SETTINGS, wanted, f"{folder} holds a network that was trained otherwise: choose another --out")
         sizes: dict[Split, int] = {"train": settings.functions, "validation": settings.validation_functions}
         with Pool(jobs) as pool:
-            samples = read_samples(corpus, chosen, sizes, folder / GRAPHS, pool, report)
+            samples = read_samples(corpus, chosen, sizes, pool, report)
         return _Training(folder, settings, samples["train"], samples["validation"], report).run()
 
 
@@ -159,11 +159,11 @@ class _Training:
         if not path.exists():
             return
         try:
-            state = torch.load(path, weights_only=True)
+            state = read_tensors(path)
             self._ranker.network.load_state_dict(state["network"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._rows = state["rows"]
-        except (OSError, RuntimeError, LookupError, ValueError) as error:
+        except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged ({str(error)[:100]!r}): remove it to train from the start") from None
 
 
