@@ -104,14 +104,13 @@ class _Training:
             loss = self._epoch(epoch)
             self._rows.append({"epoch": epoch + 1, "train_loss": round(loss, 4), **self._judged()})
             self._save()
-        best = max(self._rows, key=lambda row: row["improvement"])
         seen = len(self._train.graphs) * (len(self._rows) - started_at)
         return {
             "functions": len(self._train.graphs),
             "epochs": len(self._rows),
             "seconds": round(self._seconds, 1),
             "functions_per_second": round(seen / self._seconds, 1) if self._seconds else 0.0,
-            "best": best,
+            "best": max(self._rows, key=_merit),
             "folder": str(self._folder),
         }
 
@@ -147,7 +146,7 @@ class _Training:
 
     def _save(self) -> None:
         weights = self._ranker.network.state_dict()
-        if self._rows[-1]["improvement"] > max((row["improvement"] for row in self._rows[:-1]), default=-math.inf):
+        if max(self._rows, key=_merit) is self._rows[-1]:
             save_tensors(self._folder / BEST, weights)
         state = {"network": weights, "optimizer": self._optimizer.state_dict(), "rows": self._rows}
         save_tensors(self._folder / LATEST, state)
@@ -165,6 +164,11 @@ class _Training:
             self._rows = state["rows"]
         except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged ({str(error)[:100]!r}): remove it to train from the start") from None
+
+
+def _merit(row: dict[str, Any]) -> tuple[float, float]:
+    """What makes an epoch the best one; of equal ones the first."""
+    return row["improvement"], -row["loss"]
 
 
 def _vocabulary(folder: Path, train: Samples) -> Vocabulary:
