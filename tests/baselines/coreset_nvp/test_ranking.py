@@ -93,7 +93,7 @@ def test_networks_that_are_missing_damaged_or_of_another_llvm(other, tmp_path):
         whole = (other / file).read_bytes() if file != SETTINGS else settings.encode()
         for damaged in (b"", whole[: len(whole) // 2], b"[1, 2"):
             (other / file).write_bytes(damaged)
-            with pytest.raises(InputError, match="is damaged .* train it again"):
+            with pytest.raises(InputError, match=r"is damaged .* train it again"):
                 CoresetNVP(other)
         (other / file).write_bytes(whole)
     CoresetNVP(other)

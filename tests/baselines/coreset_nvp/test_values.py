@@ -41,10 +41,12 @@ def test_lists_are_tried_until_they_hold_45_passes():
 
 
 def test_judgement():
-    truth = Truth((OZ, SHORT, LONG, OTHER), np.array([[100, 90, 80, 70], [50, 60, LOST, 50]]), np.array([60, 50]))
+    truth = Truth(
+        ("f", "g"), (OZ, SHORT, LONG, OTHER), np.array([[100, 90, 80, 70], [50, 60, LOST, 50]]), np.array([60, 50])
+    )
     predicted = np.array([[0, 3, 2, 1], [1, 2, 3, 0]], np.float32)
     # First function: SHORT and LONG fill 45 passes, 80. Second: LONG is lost, SHORT is larger, so 50 of -Oz.
     assert judge(truth, predicted) == {"improvement": 13.3333, "capture": 50.0, "one_shot": 6.6667}
     assert judge(truth, -predicted)["one_shot"] == 0.0, "-Oz and OTHER change nothing"
-    nothing = Truth((OZ, SHORT), np.array([[10, 10]]), np.array([10]))
+    nothing = Truth(("f",), (OZ, SHORT), np.array([[10, 10]]), np.array([10]))
     assert judge(nothing, np.zeros((1, 2), np.float32))["capture"] == 0.0

@@ -7,6 +7,7 @@ from the seed, and an epoch's order follows from the seed and its number.
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from torch.nn.functional import cross_entropy
 
 from passformer.autotune.coreset import load_coreset
 from passformer.baselines.coreset_nvp.batch import collate
+from passformer.baselines.coreset_nvp.graph import Graph
 from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, Ranker, read_tensors, save_tensors
-from passformer.baselines.coreset_nvp.samples import Samples, candidates, read_samples
-from passformer.baselines.coreset_nvp.values import judge, targets
+from passformer.baselines.coreset_nvp.samples import candidates, make_graphs, read_truths
+from passformer.baselines.coreset_nvp.values import Truth, judge, targets
 from passformer.baselines.coreset_nvp.vocabulary import Vocabulary, learn_vocabulary
 from passformer.corpus.files import alone, atomic, claim
 from passformer.corpus.store import Corpus, Split
@@ -66,7 +68,11 @@ def train(
     coreset is not of its tunings, or the folder holds another training.
     """
     chosen = load_coreset(coreset)
+    sizes: dict[Split, int] = {"train": settings.functions, "validation": settings.validation_functions}
     with alone(folder):
+        report("reading tunings", 0, 1)
+        truths = read_truths(corpus, chosen, sizes)
+        report("reading tunings", 1, 1)
         wanted = {
             **asdict(settings),
             "llvm": find_toolchain().major,
@@ -74,25 +80,27 @@ def train(
             "pass_lists": [str(p) for p in candidates(chosen)],
         }
         claim(folder / SETTINGS, wanted, f"{folder} holds a network that was trained otherwise: choose another --out")
-        sizes: dict[Split, int] = {"train": settings.functions, "validation": settings.validation_functions}
         with Pool(jobs) as pool:
-            samples = read_samples(corpus, chosen, sizes, pool, report)
-        return _Training(folder, settings, samples["train"], samples["validation"], report).run()
+            graphs = make_graphs(corpus, {i for t in truths.values() for i in t.function_ids}, pool, report)
+        return _Training(folder, settings, truths, graphs, report).run()
 
 
 class _Training:
     """Network, optimiser and position of one run."""
 
-    def __init__(self, folder: Path, settings: Settings, train: Samples, validation: Samples, report: Report) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, truths: dict[Split, Truth], graphs: dict[str, Graph], report: Report
+    ) -> None:
         self._folder, self._settings, self._report = folder, settings, report
-        self._train, self._validation = train, validation
-        self._targets = torch.from_numpy(targets(train.truth.counts))
+        self._graphs = {split: [graphs[i] for i in truth.function_ids] for split, truth in truths.items()}
+        self._validation = truths["validation"]
+        self._targets = torch.from_numpy(targets(truths["train"].counts))
         torch.manual_seed(settings.seed)
-        self._ranker = Ranker.untrained(train.truth.pass_lists, _vocabulary(folder, train))
+        self._ranker = Ranker.untrained(self._validation.pass_lists, _vocabulary(folder, self._graphs["train"]))
         self._optimizer = torch.optim.AdamW(
             self._ranker.network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
         )
-        self._steps = math.ceil(len(train.graphs) / _BATCH)
+        self._steps = math.ceil(len(self._graphs["train"]) / _BATCH)
         """Of an epoch."""
         self._rows: list[dict[str, Any]] = []
         self._seconds = 0.0
@@ -104,9 +112,9 @@ class _Training:
             loss = self._epoch(epoch)
             self._rows.append({"epoch": epoch + 1, "train_loss": round(loss, 4), **self._judged()})
             self._save()
-        seen = len(self._train.graphs) * (len(self._rows) - started_at)
+        seen = len(self._graphs["train"]) * (len(self._rows) - started_at)
         return {
-            "functions": len(self._train.graphs),
+            "functions": len(self._graphs["train"]),
             "epochs": len(self._rows),
             "seconds": round(self._seconds, 1),
             "functions_per_second": round(seen / self._seconds, 1) if self._seconds else 0.0,
@@ -117,7 +125,7 @@ class _Training:
     def _epoch(self, epoch: int) -> float:
         """Mean loss of its steps."""
         started, losses = time.perf_counter(), []
-        order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._train.graphs))
+        order = np.random.default_rng([self._settings.seed, epoch]).permutation(len(self._graphs["train"]))
         self._ranker.network.train()
         for step in range(self._steps):
             chosen = order[step * _BATCH : (step + 1) * _BATCH]
@@ -130,7 +138,7 @@ class _Training:
     def _step(self, step: int, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = _LEARNING_RATE * _schedule(step / (self._settings.epochs * self._steps))
-        batch = collate([self._train.graphs[i] for i in chosen], self._ranker.vocabulary)
+        batch = collate([self._graphs["train"][i] for i in chosen], self._ranker.vocabulary)
         loss: Tensor = cross_entropy(self._ranker.network(batch), self._targets[chosen])
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
@@ -139,19 +147,19 @@ class _Training:
         return loss.item()
 
     def _judged(self) -> dict[str, float]:
-        predicted = self._ranker.predict(self._validation.graphs)
-        expected = torch.from_numpy(targets(self._validation.truth.counts))
+        predicted = self._ranker.predict(self._graphs["validation"])
+        expected = torch.from_numpy(targets(self._validation.counts))
         loss = cross_entropy(torch.from_numpy(predicted), expected).item()
-        return {"loss": round(loss, 4), **judge(self._validation.truth, predicted)}
+        return {"loss": round(loss, 4), **judge(self._validation, predicted)}
 
     def _save(self) -> None:
         weights = self._ranker.network.state_dict()
         if max(self._rows, key=_merit) is self._rows[-1]:
             save_tensors(self._folder / BEST, weights)
         state = {"network": weights, "optimizer": self._optimizer.state_dict(), "rows": self._rows}
-        save_tensors(self._folder / LATEST, state)
         with atomic(self._folder / METRICS) as temporary:
             temporary.write_text(json.dumps(self._rows, indent=1) + "\n")
+        save_tensors(self._folder / LATEST, state)  # the last: what is killed before it does the epoch again
 
     def _resume(self) -> None:
         path = self._folder / LATEST
@@ -171,12 +179,12 @@ def _merit(row: dict[str, Any]) -> tuple[float, float]:
     return row["improvement"], -row["loss"]
 
 
-def _vocabulary(folder: Path, train: Samples) -> Vocabulary:
+def _vocabulary(folder: Path, graphs: Sequence[Graph]) -> Vocabulary:
     """Learnt once: weights belong to its numbers."""
     path = folder / VOCABULARY
     if not path.exists():
         with atomic(path) as temporary:
-            temporary.write_text(learn_vocabulary(train.graphs).to_json())
+            temporary.write_text(learn_vocabulary(graphs).to_json())
     return Vocabulary.from_json(path.read_text())
 
 

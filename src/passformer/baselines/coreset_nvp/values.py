@@ -32,6 +32,7 @@ Values = npt.NDArray[np.float32]
 class Truth:
     """F functions and what is known about them; the first list is -Oz."""
 
+    function_ids: tuple[str, ...]
     pass_lists: tuple[PassList, ...]
     """The candidates."""
     counts: Counts
