@@ -1,6 +1,6 @@
 """Program graphs of small modules against nodes and edges counted by hand."""
 
-from passformer.baselines.coreset_nvp.graph import MAX_INSTRUCTIONS, Flow, Kind, program_graph
+from passformer.baselines.coreset_nvp.graph import MAX_INSTRUCTIONS, MAX_POSITION, Flow, Kind, program_graph
 from passformer.llvm.sandbox import Failure, Sandbox
 
 STRAIGHT = b"""
@@ -144,6 +144,24 @@ def test_of_a_huge_module_the_first_instructions_are_taken(sandbox):
     assert nodes(graph, Kind.INSTRUCTION)[-2:] == ["br label", "phi i32"]
     assert graph.edges.max() < len(graph.node_texts)
     assert len(edges(graph, Flow.CONTROL)) == MAX_INSTRUCTIONS - 1 and not edges(graph, Flow.CALL)
+
+
+def test_what_is_left_out_has_no_edges(sandbox):
+    chain = "\n".join(f"  %v{i + 1} = add i32 %v{i}, 1" for i in range(MAX_INSTRUCTIONS - 3))
+    loop = f"loop:\n  %v0 = phi i32 [ %x, %entry ], [ %late, %end ]\n{chain}\n  br label %end"
+    end = "end:\n  %late = add i32 %x, 1\n  br label %loop"
+    text = f"define void @f(i32 %x) {{\nentry:\n  br label %loop\n{loop}\n{end}\n}}"
+    graph = sandbox.call(program_graph, text.encode())
+    assert edges(graph, Flow.CONTROL) == [(i, i + 1, 0) for i in range(MAX_INSTRUCTIONS - 1)], "none from the last"
+    into_phi = [graph.texts[graph.node_texts[s]] for s, target, _ in edges(graph, Flow.DATA) if target == 1]
+    assert into_phi == ["variable i32"], "x alone"
+
+
+def test_late_positions_count_as_one(sandbox):
+    arguments = ", ".join(f"i32 {i}" for i in range(300))
+    text = f"declare void @g(...)\ndefine void @f() {{\n  call void (...) @g({arguments})\n  ret void\n}}"
+    positions = [p for _, _, p in edges(sandbox.call(program_graph, text.encode()), Flow.DATA)]
+    assert sorted(positions) == [*range(MAX_POSITION), *[MAX_POSITION] * (300 - MAX_POSITION)]
 
 
 def test_what_is_no_ir_is_refused(sandbox):

@@ -1,11 +1,13 @@
 """What the network sees of a program, and what it must not see: what else is in the batch."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from passformer.baselines.coreset_nvp.batch import collate
-from passformer.baselines.coreset_nvp.graph import program_graph
+from passformer.baselines.coreset_nvp.graph import Flow, program_graph
 from passformer.baselines.coreset_nvp.ranker import Ranker
 from passformer.baselines.coreset_nvp.vocabulary import UNKNOWN, Vocabulary, learn_vocabulary
 from passformer.llvm.passlist import OZ, PassList
@@ -55,6 +57,20 @@ def _changed(name):
 def test_programs_that_differ_look_different(change, graph, ranker):
     assert _changed(change) != PROGRAM
     before, after = ranker.predict([graph(PROGRAM), graph(_changed(change))])
+    assert np.abs(before - after).max() > 1e-4
+
+
+@pytest.mark.parametrize("part", ["node_texts", "node_kinds", "edges", "flows", "positions"])
+def test_every_part_of_a_graph_counts(part, graph, ranker):
+    whole = graph(PROGRAM)
+    moved = {
+        "node_texts": np.roll(whole.node_texts, 1),
+        "node_kinds": np.roll(whole.node_kinds, 1),
+        "edges": whole.edges[::-1],
+        "flows": (whole.flows + 1) % len(Flow),
+        "positions": whole.positions + 1,
+    }
+    before, after = ranker.predict([whole, dataclasses.replace(whole, **{part: moved[part]})])
     assert np.abs(before - after).max() > 1e-4
 
 

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from passformer.autotune.coreset import load_coreset
 from passformer.autotune.tunings import LOST, best_of, iterate, read_tunings
@@ -103,7 +104,7 @@ def test_stopped_in_the_midst_of_an_epoch_it_goes_on_to_the_same_end(labelled, c
     assert (tmp_path / LATEST).read_bytes() == latest, "what is done is done"
 
 
-def test_the_command_goes_on_after_kill_9(labelled, coreset, unbroken, tmp_path, capsys):
+def test_the_command_goes_on_after_kill_9(labelled, coreset, unbroken, tmp_path):
     out = tmp_path / "network"
     command = [sys.executable, "-m", "passformer", "coreset-nvp", "train", str(labelled), "--coreset", str(coreset)]
     command += ["--functions", str(SMALL.functions), "--epochs", str(SMALL.epochs), "--out", str(out), "--json"]
@@ -115,8 +116,9 @@ def test_the_command_goes_on_after_kill_9(labelled, coreset, unbroken, tmp_path,
     os.killpg(job.pid, signal.SIGKILL)
     job.communicate()
     assert 1 <= len(rows(out)) < SMALL.epochs
-    app(command[3:], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["best"] in rows(out) and same_training(out, unbroken)
+    done = CliRunner().invoke(app, command[3:])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["best"] in rows(out) and same_training(out, unbroken)
 
 
 def test_the_epoch_that_saves_most_is_kept(labelled, coreset, tmp_path, monkeypatch):
