@@ -1,5 +1,8 @@
 """The paper's ablations (Table VI, Figure 8): less training data, and no generation of optimised code; same steps.
 
+And one of its proposals (section VI-C): whole pass lists as single tokens, which the shipped model has, against a token
+for each pass.
+
 Usage: python benchmarks/ablations.py CORPUS RUNS [--config configs/ablation.toml]
 Trains each of VARIANTS in a folder of RUNS (finished runs are not trained again), with the validation that `train`
 makes; writes docs/results/ablations.json and ablations.png.
@@ -29,6 +32,7 @@ VARIANTS: dict[str, dict[str, float]] = {
     "50 % of the data": {"share": 0.5},
     "25 % of the data": {"share": 0.25},
     "no optimised code": {"ir_weight": 0.0},
+    "a token for each pass": {"list_tokens": 0},
 }
 """Name -> what it changes in the configuration's section `data`."""
 BUDGETS = (1, 2, 3, 5)
@@ -77,7 +81,7 @@ def row(name: str, run: Path) -> dict[str, Any]:
 def draw(rows: list[dict[str, Any]]) -> None:
     """Improvement with three lists, against tokens seen."""
     figure, panel = plt.subplots(figsize=(7, 4.2))
-    for line, marker in zip(rows, "osD^", strict=True):
+    for line, marker in zip(rows, "osD^v", strict=True):
         panel.plot(
             [t / 1e6 for t, _ in line["curve"]], [i for _, i in line["curve"]], marker=marker, label=line["name"]
         )

@@ -368,6 +368,25 @@ def long_section(data: Data) -> list[str]:
     ]
 
 
+def translation_section(data: Data) -> list[str]:
+    """The paper's Figure 7 and Listing 6."""
+    optim = data["config"]["optim"]
+    lines = [
+        f"`benchmarks/translation.py`; {where(data)}",
+        "",
+        f"A model that was trained for {optim['steps']:,} steps of {optim['packs_per_step']} packs to write what a single pass "
+        f"makes of a function; {data['examples']:,} examples of {len(data['by_pass'])} passes, on functions of test: BLEU "
+        f"{data['bleu']:.1f}, {data['exact_match']:.1f} % to the character, {data['compiles']:.1f} % accepted by LLVM.",
+        "",
+        "![By pass: BLEU, exact match, compiles; how often it stands in lists that improve and regress](translation.png)",
+    ]
+    for failure in data["failures"]:
+        error = f" (`{failure['error']}`)" if failure["error"] else ""
+        lines += ["", f"`-{failure['pass_name']}`, {failure['kind']}{error}; before, by LLVM, by the model:", ""]
+        lines += [f"```llvm\n{failure[name].strip()}\n```" for name in ("before", "after", "written")]
+    return lines
+
+
 def verify_section(verified: Data) -> list[str]:
     sources = ", ".join(f"{count:,} {name}" for name, count in verified["by_source"].items())
     return [
@@ -484,6 +503,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "evaluation": ("Methods compared", evaluation_section),
     "ablations": ("Ablations", ablations_section),
     "long-inputs": ("Longer inputs", long_section),
+    "translation": ("Single passes as a translation task", translation_section),
     "verify": ("Differential testing", verify_section),
     "dry-run": ("The paper's model, on paper", dry_run_section),
     "bench-compile": ("In process against spawned opt", bench_section),

@@ -178,9 +178,6 @@ def test_labels_are_the_commonest_of_the_best(tuned, tmp_path):
         assert {b["pass_list"]: b["count"] for b in row["better"]} == better
         assert [b["count"] for b in row["better"]] == sorted(better.values())
         assert not better or row["better"][0]["pass_list"] == row["pass_list"]
-        others = {b["pass_list"]: b["count"] for b in row["others"]}
-        assert len(others) == len(row["others"]) <= 8 and "-Oz" not in others
-        assert all(c >= row["baseline"] and tunings[row["function_id"], text] == c for text, c in others.items())
 
 
 def test_canonical_prefers_frequent_then_short():

@@ -11,8 +11,16 @@ from passformer.corpus.normalize import normalize
 from passformer.corpus.store import SPLITS, Corpus
 from passformer.dataset.examples import read_labels, read_texts, write_texts
 from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, END, IR, OZ_IR, PARTS, Answer, Form, parse_answer
-from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, draw_outcomes, pack
-from passformer.dataset.tokenizer import SPECIAL, load_tokenizer, pass_token
+from passformer.dataset.sequences import Labelled, Layout, Sample, Writer, draw_answers, pack
+from passformer.dataset.tokenizer import (
+    SPECIAL,
+    add_lists,
+    encode_list,
+    list_tokens,
+    load_tokenizer,
+    pass_id,
+    pass_token,
+)
 from passformer.dataset.tokens import read_tokens
 from passformer.dataset.vocabulary import make_tokenizer
 from passformer.llvm.catalog import catalog
@@ -91,9 +99,33 @@ def test_each_pass_is_one_token_and_each_digit_too(tokenizer):
     tokens = tokenizer.encode(text).tokens
     assert tokens[-len(names) :] == [pass_token(name) for name in names]
     answer = Answer(PassList.parse("-gvn-hoist -gvn -Oz"), 1234, 56, "")
-    tokens = tokenizer.encode(answer.head()).tokens
+    tokens = tokenizer.encode(str(answer)).tokens
     assert [t for t in tokens if t.isdigit()] == list("123456")
     assert not any(any(c.isdigit() for c in t) and not t.isdigit() for t in tokens)
+
+
+def test_a_whole_list_may_be_one_token(dataset, tokenizer, rows):
+    lists = ["-sroa -early-cse", "-gvn -sroa -early-cse -Oz", "-Oz"]
+    more = load_tokenizer(dataset / "tokenizer.json")
+    add_lists(more, map(PassList.parse, lists))
+    assert more.get_vocab_size() == tokenizer.get_vocab_size() + 2, "a list of one pass has a token already"
+    for text, length in {
+        **dict.fromkeys(lists, 1),
+        "-sroa -early-cse-memssa": 2,  # begins like a list, but for its letters
+        "-sroa -early-cse -Oz": 3,
+        "": 0,
+    }.items():
+        pass_list = PassList.parse(text)
+        ids = encode_list(more, pass_list)
+        assert len(ids) == length and more.decode(ids).lstrip(" ") == text
+        rest = Answer(pass_list, 12, 3, "").counts() + "ret"
+        whole = [*more.encode(BEGIN).ids, *ids, *more.encode(rest).ids]
+        if text:
+            assert parse_answer(more.decode(whole, skip_special_tokens=False)).pass_list == pass_list
+    assert list(list_tokens(more).values()) == [tuple(PassList.parse(text).names) for text in lists[:2]]
+    assert list_tokens(tokenizer) == {}
+    with pytest.raises(ValueError, match="no token for -unheard-of"):
+        pass_id(more, "unheard-of")
 
 
 def test_the_special_tokens_come_first(tokenizer):
@@ -128,20 +160,20 @@ def test_a_sample_says_what_the_row_says(rows, tokenizer):
     assert prompt.startswith(OZ_IR) and IR in prompt and begin == BEGIN
     num_begin = len(tokenizer.encode(BEGIN).ids)
     assert weights[0][:-num_begin].sum() == 0 and set(weights[0][-num_begin:]) == {1.0}
-    for answer, branch, its_weights in zip(answers, (first, second), weights[1:], strict=True):
-        text = begin + tokenizer.decode(branch.tolist(), skip_special_tokens=False)
-        parsed = parse_answer(text.removesuffix(END))
-        assert (parsed.pass_list, parsed.before, parsed.after) == (answer.pass_list, row.before, answer.count)
-        num_list = len(answer.pass_list) + 1
-        written = tokenizer.decode(branch[:num_list].tolist(), skip_special_tokens=False)
-        assert str(answer.pass_list) in written and AFTER_LIST.startswith(written.partition(str(answer.pass_list))[2])
-        assert set(its_weights[:num_list]) == {answer.weight}
-        num_head = len(tokenizer.encode(parsed.head()).ids) - num_begin
-        assert set(its_weights[num_list:num_head]) == {answer.weight / 2}
-        assert set(its_weights[num_head:]) == ({0.25} if branch is first else {answer.weight})
-        assert bool(parsed.ir) == (branch is first) and text.endswith(END)
+    text = begin + tokenizer.decode(first.tolist(), skip_special_tokens=False)
+    parsed = parse_answer(text.removesuffix(END))
+    assert (parsed.pass_list, parsed.before, parsed.after) == (answers[0].pass_list, row.before, answers[0].count)
+    assert parsed.ir and text.endswith(END)
+    num_list = len(answers[0].pass_list) + 1
+    assert set(weights[1][:num_list]) == {answers[0].weight}
+    num_head = num_list - 1 + len(tokenizer.encode(parsed.counts()).ids)
+    assert set(weights[1][num_list:num_head]) == {answers[0].weight / 2} and set(weights[1][num_head:]) == {0.25}
+    written = tokenizer.decode(second.tolist(), skip_special_tokens=False)
+    assert written == f" {answers[1].pass_list}{AFTER_LIST}"
+    assert set(weights[2]) == {answers[1].weight} and len(second) == len(answers[1].pass_list) + 1
     short = writer.sample(Form.BOTH, row, answers[:1], with_ir=False)
     assert short.parts[0] == sample.parts[0] and short.weights[-1] == answers[0].weight
+    assert short.ids[-1] == tokenizer.token_to_id(END)
 
 
 @pytest.mark.parametrize("form", list(Form))
@@ -174,19 +206,6 @@ def test_answers_are_drawn_by_their_gain(rows):
     assert all(len(answers) <= 3 and sum(a.weight for a in answers) == pytest.approx(1) for answers in few)
     none = next(row for row in rows if not row.better)
     assert draw_answers(none, rng, 1.0, 4) == [Labelled(OZ, none.oz_count, 1.0)]
-
-
-def test_outcomes_teach_counts_alone(rows, tokenizer):
-    row = max(rows, key=lambda row: len(row.better) * len(row.others))
-    tried = dict((*row.better[1:], *row.others))
-    outcomes = draw_outcomes(row, np.random.default_rng(1), 3, 0.2)
-    assert len({o.pass_list for o in outcomes}) == 3 and all(tried[str(o.pass_list)] == o.count for o in outcomes)
-    assert len(draw_outcomes(row, np.random.default_rng(1), 99, 0.2)) == len(tried)
-    sample = Writer(tokenizer, Layout(10_000, 10)).sample(Form.PAPER, row, outcomes, with_ir=False)
-    _, *branches = np.split(sample.weights, np.cumsum(sample.parts)[:-1])
-    for outcome, weights in zip(outcomes, branches, strict=True):
-        num_list = len(outcome.pass_list) + 1
-        assert set(weights[:num_list]) == {0} and set(weights[num_list:-1]) == {np.float32(0.2)} and weights[-1] == 0
 
 
 @given(st.lists(st.lists(st.integers(1, 15), min_size=1, max_size=3), min_size=1, max_size=40))

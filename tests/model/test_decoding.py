@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from passformer.model.decoding import Grammar, best_first, greedy, log_softmax
 
-GRAMMAR = Grammar(begin=(9,), passes={1: "a", 2: "b", 3: "Oz"}, once=frozenset({3}), stop=0, max_length=3)
+GRAMMAR = Grammar(begin=(9,), passes={1: ("a",), 2: ("b",), 3: ("Oz",)}, once=frozenset({"Oz"}), stop=0, max_length=3)
 VOCABULARY = 10
 
 
@@ -48,7 +48,7 @@ def all_lists(model: TableModel, prompt: list[int]) -> list[tuple[float, tuple[s
                 scores = model.logits(state).astype(np.float64)
                 total += scores[token] - math.log(np.exp(scores[legal]).sum())
                 state = (*state, token)
-            found.append((total, tuple(GRAMMAR.passes[t] for t in tokens)))
+            found.append((total, tuple(GRAMMAR.passes[t][0] for t in tokens)))
     return sorted(found, key=lambda pair: -pair[0])
 
 
@@ -60,13 +60,25 @@ def test_the_most_probable_lists_come_first_and_none_twice(seed, count):
     expected = all_lists(model, [5, 6])[:count]
     assert [h.names for h in found] == [names for _, names in expected]
     assert [h.log_probability for h in found] == pytest.approx([p for p, _ in expected], abs=1e-4)
-    assert all(h.state == (5, 6, 9, *({v: k for k, v in GRAMMAR.passes.items()}[n] for n in h.names)) for h in found)
+    assert all(h.state == (5, 6, 9, *({v: k for k, (v,) in GRAMMAR.passes.items()}[n] for n in h.names)) for h in found)
 
 
 def test_all_legal_lists_and_no_other_can_come_out():
     found = best_first(TableModel(3), [1], GRAMMAR, 1000, max_expansions=1000)
     assert {h.names for h in found} == {names for _, names in all_lists(TableModel(3), [1])}
     assert sum(math.exp(h.log_probability) for h in found) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_token_may_stand_for_several_passes_and_no_list_comes_twice():
+    grammar = Grammar(GRAMMAR.begin, {**GRAMMAR.passes, 4: ("a", "b"), 5: ("a", "Oz")}, GRAMMAR.once, 0, max_length=3)
+    model = TableModel(3)
+    found = best_first(model, [1], grammar, 1000, max_expansions=1000)
+    assert len({h.names for h in found}) == len(found)
+    assert {h.names for h in found} == {names for _, names in all_lists(model, [1])}
+    written = {h.names: h.state[2:] for h in found}
+    assert any(4 in tokens for tokens in written.values()) and any(5 in tokens for tokens in written.values())
+    assert all(tuple(n for t in tokens for n in grammar.passes[t]) == names for names, tokens in written.items())
+    assert [h.log_probability for h in found] == sorted((h.log_probability for h in found), reverse=True)
 
 
 def test_ties_are_broken_the_same_way():
@@ -81,7 +93,7 @@ def test_the_number_of_model_calls_is_limited():
 
 
 def test_there_is_always_a_list():
-    long = Grammar(GRAMMAR.begin, {t: str(t) for t in range(1, 9)}, frozenset(), stop=0, max_length=9)
+    long = Grammar(GRAMMAR.begin, {t: (str(t),) for t in range(1, 9)}, frozenset(), stop=0, max_length=9)
     found = best_first(TableModel(0, flat=True), [4], long, 1, max_expansions=2)
     assert len(found) == 1 and len(found[0].names) >= 1
 

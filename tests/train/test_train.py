@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional as F
 
 from passformer.corpus.store import Corpus
-from passformer.dataset.tokenizer import load_tokenizer
+from passformer.dataset.prompt import BEGIN, PARTS, Form
+from passformer.dataset.tokenizer import list_tokens, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.model.hf import load_hf
@@ -41,7 +42,6 @@ TINY = TrainConfig.model_validate(
             "ir_share": 0.5,
             "sharpness": 2.0,
             "answers": 3,
-            "outcomes": 2,
         },
         "optim": {"steps": 6, "packs_per_step": 2, "learning_rate": 3e-3, "warmup_steps": 2},
         "run": {"precision": "float32", "checkpoint_every": 2, "log_every": 1, "validate_every": 100},
@@ -112,10 +112,18 @@ def test_the_stream_goes_on_where_it_was(stream):
 
 def test_the_first_epochs_may_be_short(dataset):
     rows = list(read_tokens(dataset, "train"))
-    data = TINY.data.model_copy(update={"short_epochs": 1, "short_prompt": 40, "max_prompt": 400, "paper_share": 0.0})
-    stream = PackStream(rows, load_tokenizer(dataset / "tokenizer.json"), data, seed=1)
-    trunks = [[sample.parts[0] for sample in stream._samples(epoch)] for epoch in (0, 1)]
-    assert max(trunks[0]) < 50 < max(trunks[1]) and len(trunks[0]) == len(trunks[1])
+    update = {"curriculum": ((2, 40), (1, 80)), "max_prompt": 400, "paper_share": 0.5, "ir_share": 1.0}
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    stream = PackStream(rows, tokenizer, TINY.data.model_copy(update=update), seed=1)
+    epochs = [list(stream._samples(epoch)) for epoch in range(4)]
+    begin = len(tokenizer.encode(BEGIN).ids)
+    assert [max(sample.parts[0] for sample in epoch) - begin <= 80 for epoch in epochs] == [True] * 3 + [False]
+    assert [max(sample.parts[0] for sample in epoch) - begin for epoch in epochs[:3]] == [40, 40, 80]
+    kinds = [{int(sample.ids[0]) for sample in epoch} for epoch in epochs]
+    first = {form: tokenizer.token_to_id(PARTS[form][0]) for form in (Form.PAPER, TINY.data.form)}
+    assert kinds == [{first[TINY.data.form]}] * 3 + [set(first.values())]
+    assert [max(sum(sample.parts[1:2]) for sample in epoch) > 40 for epoch in epochs] == [False] * 3 + [True]
+    assert len({len(epoch) for epoch in epochs}) == 1
 
 
 def test_an_epoch_holds_every_better_function_and_as_many_others(dataset):
@@ -263,9 +271,11 @@ def test_two_processes_learn_what_one_learns(dataset, tmp_path):
 def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_path):
     config = changed(TINY, "optim", steps=12, learning_rate=1e-2)
     config = changed(config, "run", validate_every=6, validate_functions=6, validate_lists=3, generate_functions=2)
-    tokenizer = load_tokenizer(dataset / "tokenizer.json")
-    validator = Validator(Corpus(labelled), dataset, tokenizer, config, pool)
-    result = train(config, dataset, tmp_path, validator)
+    config = changed(config, "data", list_tokens=2)
+    result = train(
+        config, dataset, tmp_path, lambda tokenizer: Validator(Corpus(labelled), dataset, tokenizer, config, pool)
+    )
+    assert len(list_tokens(load_tokenizer(tmp_path / "tokenizer.json"))) == 2
     rows = list(read_metrics(tmp_path))
     losses = [row["loss"] for row in rows if row["kind"] == "train"]
     assert losses[-1] < 0.9 * losses[0]

@@ -26,12 +26,9 @@ LABEL_SCHEMA = pa.schema(
         ("count", pa.int32()),
         ("baseline", pa.int32()),
         ("better", LISTS_TYPE),
-        ("others", LISTS_TYPE),
     ]
 )
-"""`better`: every admitted list that beats -Oz, best first, the label foremost, for models that learn from more.
-`others`: a few drawn from those that do not, for models that learn what lists do."""
-NUM_OTHERS = 8
+"""`better`: every admitted list that beats -Oz, best first, the label foremost, for models that learn from more."""
 Codes = npt.NDArray[np.int64]
 
 
@@ -70,7 +67,6 @@ def write_labels(folders: Sequence[Path], out: Path, record: Path | None = None,
         "count": best,
         "baseline": baseline,
         "better": _better(function, code, count, baseline, rank, names),
-        "others": _others(function, code, count, baseline, np.random.default_rng(seed), names),
     }
     write_table(out, pa.table(rows).cast(LABEL_SCHEMA))
     return {
@@ -113,31 +109,12 @@ def _better(
 ) -> pa.ListArray:
     """(functions,) the lists that beat -Oz with their counts, each once, best first."""
     kept = count < baseline[function]
-    function, code, count = function[kept], code[kept], count[kept]
-    order = np.lexsort((rank[code], count, function))
-    return _lists(function[order], code[order], count[order], len(baseline), names)
-
-
-def _others(
-    function: Codes, code: Codes, count: Codes, baseline: Codes, rng: np.random.Generator, names: Sequence[str]
-) -> pa.ListArray:
-    """(functions,) some of the lists that do not beat -Oz, but for -Oz itself, with their counts."""
-    kept = (count >= baseline[function]) & (code != names.index(str(OZ)))
-    rows = np.unique(np.column_stack([function, code, count])[kept], axis=0)
-    function, code, count = rows[np.lexsort((rng.random(len(rows)), rows[:, 0]))].T
-    place = np.arange(len(function)) - np.searchsorted(function, function)
-    few = place < NUM_OTHERS
-    return _lists(function[few], code[few], count[few], len(baseline), names)
-
-
-def _lists(function: Codes, code: Codes, count: Codes, num_functions: int, names: Sequence[str]) -> pa.ListArray:
-    """(functions,) lists with counts from rows that are sorted by function; of equal neighbours one is kept."""
-    first = np.append(True, (np.diff(function) != 0) | (np.diff(code) != 0)) if len(code) else np.array([], dtype=bool)
-    function, code, count = function[first], code[first], count[first]
-    offsets = np.searchsorted(function, np.arange(num_functions + 1)).astype(np.int32)
+    rows = np.unique(np.column_stack([function, count, rank[code], code])[kept], axis=0)
+    function, count, _, code = rows.T
+    offsets = np.searchsorted(function, np.arange(len(baseline) + 1)).astype(np.int32)
     lists = pa.array(list(names), pa.string()).take(pa.array(code))
-    rows = pa.StructArray.from_arrays([lists, pa.array(count, pa.int32())], names=["pass_list", "count"])
-    return pa.ListArray.from_arrays(pa.array(offsets), rows)
+    pairs = pa.StructArray.from_arrays([lists, pa.array(count, pa.int32())], names=["pass_list", "count"])
+    return pa.ListArray.from_arrays(pa.array(offsets), pairs)
 
 
 def entropy(labels: Codes) -> float:

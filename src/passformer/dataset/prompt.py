@@ -56,11 +56,11 @@ class Answer:
     """The optimised module's normal form."""
 
     def __str__(self) -> str:
-        return f"{self.head()}{self.ir}"
+        return f"{BEGIN} {self.pass_list}{self.counts()}{self.ir}"
 
-    def head(self) -> str:
-        """All but the IR."""
-        return f"{BEGIN} {self.pass_list}{AFTER_LIST}{self.before} to {self.after}:\n\n"
+    def counts(self) -> str:
+        """What stands between pass list and IR."""
+        return f"{AFTER_LIST}{self.before} to {self.after}:\n\n"
 
 
 def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:

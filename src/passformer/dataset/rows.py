@@ -50,5 +50,3 @@ class TokenRow:
     oz_count: int
     better: tuple[tuple[str, int], ...]
     """(pass list, instructions) of every list that beats -Oz; the first is the label; none where -Oz is the label."""
-    others: tuple[tuple[str, int], ...]
-    """(pass list, instructions) of some that do not."""

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from passformer.dataset.opcodes import count_lines
-from passformer.dataset.prompt import ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, PARTS, Answer, Form
+from passformer.dataset.prompt import AFTER_LIST, ANSWER, BEGIN, COUNTS, END, IR, OZ_IR, PARTS, Answer, Form
 from passformer.dataset.rows import Code, Ids, TokenRow, View
+from passformer.dataset.tokenizer import encode_list
 from passformer.llvm.passlist import OZ, PassList
 
 Weights = npt.NDArray[np.float32]
@@ -37,9 +38,7 @@ class Labelled:
     count: int
     """Instructions after it."""
     weight: float
-    """Share of the answer; 0 for a list that is shown for what it does alone."""
-    count_weight: float | None = None
-    """Of its counts; None for `weight` times the layout's."""
+    """Share of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,41 +94,42 @@ class Writer:
         return np.concatenate([ids for mark in PARTS[form] for ids in (self._marks[mark], texts[mark])])
 
     def sample(self, form: Form, row: TokenRow, answers: Sequence[Labelled], with_ir: bool) -> Sample:
-        """The sample of a row; with the IR, the first answer is the label, whose IR it is."""
-        begin = self.encode(BEGIN)
+        """The sample of a row. The first answer goes on with its counts, and with the IR if it is the label.
+
+        The others end with their lists.
+        """
+        begin, stop = self.encode(BEGIN), self.encode(AFTER_LIST)[:1]
         trunk = np.concatenate([self.prompt(form, row), begin])
         ids, weights, parts = [trunk], [np.zeros(len(trunk), np.float32)], [len(trunk)]
         weights[0][-len(begin) :] = 1
         for number, answer in enumerate(answers):
-            head = self.encode(Answer(answer.pass_list, row.before, answer.count, "").head())[len(begin) :]
-            ir = row.optimised if with_ir and number == 0 and self.layout.ir_weight > 0 else row.optimised[:0]
-            tail = np.concatenate(
-                [ir[: self.layout.max_ir], self._marks[END] if len(ir) <= self.layout.max_ir else ir[:0]]
-            )
-            num_list = len(answer.pass_list) + 1  # with the token that ends the list
-            ids += [head, tail]
-            weights += [
-                np.full(num_list, answer.weight, np.float32),
-                np.full(len(head) - num_list, _count_weight(answer, self.layout), np.float32),
-                np.full(len(tail), self.layout.ir_weight if len(ir) else answer.weight, np.float32),
-            ]
-            parts.append(len(head) + len(tail))
+            head = np.concatenate([self.encode_list(answer.pass_list), stop])
+            rest, rest_weights = self._rest(row, answer, with_ir) if number == 0 else (head[:0], weights[0][:0])
+            ids += [head, rest]
+            weights += [np.full(len(head), answer.weight, np.float32), rest_weights]
+            parts.append(len(head) + len(rest))
         return Sample(np.concatenate(ids), np.concatenate(weights), tuple(parts))
+
+    def _rest(self, row: TokenRow, answer: Labelled, with_ir: bool) -> tuple[Ids, Weights]:
+        """What follows the token that ends the list, and its weights: counts, and the IR or its absence."""
+        layout = self.layout
+        counts = self.encode(Answer(answer.pass_list, row.before, answer.count, "").counts())[1:]
+        ir = row.optimised if with_ir and layout.ir_weight > 0 else row.optimised[:0]
+        end = self._marks[END] if len(ir) <= layout.max_ir else ir[:0]
+        tail = np.concatenate([ir[: layout.max_ir], end])
+        weights = [
+            np.full(len(counts), answer.weight * layout.count_weight, np.float32),
+            np.full(len(tail), layout.ir_weight if len(ir) else answer.weight, np.float32),
+        ]
+        return np.concatenate([counts, tail]), np.concatenate(weights)
 
     def encode(self, text: str) -> Ids:
         """Ids of a text."""
         return np.array(self.tokenizer.encode(text).ids, dtype=np.uint16)
 
-
-def _count_weight(answer: Labelled, layout: Layout) -> float:
-    return answer.weight * layout.count_weight if answer.count_weight is None else answer.count_weight
-
-
-def draw_outcomes(row: TokenRow, rng: np.random.Generator, number: int, weight: float) -> list[Labelled]:
-    """Up to `number` of the lists that were tried on this row, good or bad, to learn what they do to it."""
-    tried = (*row.better[1:], *row.others)
-    chosen = rng.permutation(len(tried))[:number]
-    return [Labelled(PassList.parse(tried[i][0]), tried[i][1], 0.0, weight) for i in chosen]
+    def encode_list(self, pass_list: PassList) -> Ids:
+        """Ids of a pass list, without what opens and ends it."""
+        return np.array(encode_list(self.tokenizer, pass_list), dtype=np.uint16)
 
 
 def draw_answers(row: TokenRow, rng: np.random.Generator, sharpness: float, number: int) -> list[Labelled]:

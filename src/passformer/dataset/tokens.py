@@ -35,7 +35,6 @@ TOKENS_SCHEMA = pa.schema(
         ("before", pa.int32()),
         ("oz_count", pa.int32()),
         ("better", LISTS_TYPE),
-        ("others", LISTS_TYPE),
     ]
 )
 _BATCH = 1_000
@@ -46,7 +45,6 @@ _TEXTS: dict[str, Callable[[Texts], str]] = {
     "optimised": lambda t: t.optimised,
 }
 """Column -> the text whose tokens it holds."""
-_LISTS = ("better", "others")
 
 
 def write_tokens(texts: Path, labels: Path, tokenizer: Tokenizer, out: Path) -> dict[str, Any]:
@@ -80,11 +78,11 @@ def read_tokens(folder: Path, split: str) -> Iterator[TokenRow]:
     columns = {name: table[name].combine_chunks() for name in _TEXTS}
     flat = {name: column.flatten().to_numpy() for name, column in columns.items()}
     offsets = {name: column.offsets.to_numpy() - column.offsets[0].as_py() for name, column in columns.items()}
-    plain = table.select(["function_id", "source", "before", "oz_count", *_LISTS]).to_pylist()
+    plain = table.select(["function_id", "source", "before", "oz_count", "better"]).to_pylist()
     for i, row in enumerate(plain):
         ids = {name: flat[name][offsets[name][i] : offsets[name][i + 1]] for name in columns}
-        better, others = (tuple((item["pass_list"], item["count"]) for item in row.pop(name)) for name in _LISTS)
-        yield TokenRow(**row, **ids, better=better, others=others)
+        better = tuple((item["pass_list"], item["count"]) for item in row.pop("better"))
+        yield TokenRow(**row, **ids, better=better)
 
 
 def _table(batch: Sequence[Texts], known: dict[str, dict[str, Any]], tokenizer: Tokenizer) -> tuple[pa.Table, int]:
@@ -96,7 +94,7 @@ def _table(batch: Sequence[Texts], known: dict[str, dict[str, Any]], tokenizer: 
         ids = [encoding.ids for encoding in tokenizer.encode_batch([text_of(t) for t in batch])]
         columns[name] = pa.array(ids, _IDS)
         num_tokens += sum(map(len, ids))
-    columns |= {name: [known[t.function_id][name] for t in batch] for name in _LISTS}
+    columns["better"] = [known[t.function_id]["better"] for t in batch]
     return pa.table(columns, schema=TOKENS_SCHEMA), num_tokens
 
 

@@ -33,13 +33,20 @@ class Grammar:
 
     begin: tuple[int, ...]
     """What opens every answer."""
-    passes: Mapping[int, str]
-    """Token -> the pass's name, of all passes that may be proposed."""
-    once: frozenset[int]
-    """Tokens that may stand in a list once only: the meta flags."""
+    passes: Mapping[int, tuple[str, ...]]
+    """Token -> the passes that it stands for, mostly one, of all passes that may be proposed."""
+    once: frozenset[str]
+    """Passes that may stand in a list once only: the meta flags."""
     stop: int
     """The token that follows the last pass."""
     max_length: int = 16
+    """Passes in a list."""
+
+    def allowed(self, names: tuple[str, ...]) -> list[int]:
+        """Tokens that may follow the passes of a list."""
+        room, used = self.max_length - len(names), self.once.intersection(names)
+        fitting = [t for t, more in self.passes.items() if len(more) <= room and used.isdisjoint(more)]
+        return [*fitting, self.stop]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +65,34 @@ def best_first(
     """The `num_lists` most probable pass lists, in order; fewer, but one, where `max_expansions` calls find no more."""
     logits, state = model.start([*prompt, *grammar.begin])
     limit = max_expansions or 8 * num_lists + 16
-    legal = np.array([*grammar.passes, grammar.stop])
     order = 0  # breaks ties the same way each time
-    heap: list[tuple[float, int, tuple[int, ...], Any]] = []
-    found: list[Hypothesis] = []
+    heap: list[tuple[float, int, tuple[str, ...], int, Any]] = []
+    found: dict[tuple[str, ...], Hypothesis] = {}
 
-    def push(prefix: tuple[int, ...], log_probability: float, logits: Logits, state: Any) -> None:
+    def push(names: tuple[str, ...], log_probability: float, logits: Logits, state: Any) -> None:
         nonlocal order
-        allowed = legal if len(prefix) < grammar.max_length else legal[-1:]
-        allowed = allowed[[t not in grammar.once or t not in prefix for t in allowed.tolist()]]
-        scores = log_softmax(logits[allowed])
-        for i in range(len(scores)):  # all of them: an improbable pass may begin the most probable whole list
-            heapq.heappush(heap, (-(log_probability + float(scores[i])), order, (*prefix, int(allowed[i])), state))
+        allowed = grammar.allowed(names)
+        scores = log_softmax(logits[allowed]).tolist()
+        for token, score in zip(allowed, scores, strict=True):  # all: what is improbable may begin the best whole list
+            heapq.heappush(heap, (-(log_probability + score), order, names, token, state))
             order += 1
 
     push((), 0.0, logits, state)
     expansions = 0
     while heap and len(found) < num_lists:
-        cost, _, prefix, state = heapq.heappop(heap)
-        if prefix[-1] == grammar.stop:
-            found.append(Hypothesis(tuple(grammar.passes[t] for t in prefix[:-1]), -cost, state))
+        cost, _, names, token, state = heapq.heappop(heap)
+        if token == grammar.stop:
+            found.setdefault(names, Hypothesis(names, -cost, state))  # there may be a less probable way to write it
             continue
         if expansions == limit:
             continue  # what is complete already may still be among the most probable
         expansions += 1
-        logits, state = model.follow(state, prefix[-1:])
+        names = (*names, *grammar.passes[token])
+        logits, state = model.follow(state, [token])
         if expansions == limit and not found:  # a model that is sure of nothing: its best beginning has to do
-            found.append(Hypothesis(tuple(grammar.passes[t] for t in prefix), -cost, state))
-        push(prefix, -cost, logits, state)
-    return found
+            found[names] = Hypothesis(names, -cost, state)
+        push(names, -cost, logits, state)
+    return list(found.values())
 
 
 def greedy(model: LanguageModel, state: Any, tokens: Sequence[int], end: int, max_tokens: int) -> list[int]:

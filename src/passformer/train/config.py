@@ -44,10 +44,9 @@ class DataSection(Section):
     """Of the others."""
     max_prompt: int = 1024
     """Tokens; longer prompts are cut at their end."""
-    short_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs, the first ones, whose prompts are cut shorter: most of what there is to learn first needs no more."""
-    short_prompt: int = 256
-    """Tokens of their prompts."""
+    curriculum: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=8)]], ...] = ()
+    """(epochs, tokens) of what comes first: prompts of form `form`, cut shorter, and no IR in the answers. A step holds
+    so many more functions, and most of what there is to learn needs no more of each."""
     max_ir: int = 512
     """Tokens of optimised IR in an answer."""
     ir_share: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -59,17 +58,15 @@ class DataSection(Section):
     sharpness: Annotated[float, Field(gt=0)] = math.inf
     """How strictly samples show a function's best list (see `draw_answers`); infinite: always."""
     answers: Annotated[int, Field(ge=1)] = 1
-    """Lists drawn for each sample; they share its prompt, so that more of them cost little."""
+    """Lists drawn for each sample; they share its prompt, so that more of them cost little. The first alone goes on."""
     count_weight: Annotated[float, Field(ge=0)] = 1.0
     """Loss weight of the tokens between list and IR: mostly the counts."""
-    outcomes: Annotated[int, Field(ge=0)] = 0
-    """Other lists shown with each sample for the instructions they leave, whether they are good or not."""
-    outcome_weight: Annotated[float, Field(ge=0)] = 0.2
-    """Loss weight of a token of their counts."""
     negatives: Annotated[float, Field(ge=0)] = 1.0
     """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
     gain_power: Annotated[float, Field(ge=0)] = 0.0
     """Samples count as (1 + instructions saved) to this power in the loss."""
+    list_tokens: Annotated[int, Field(ge=0)] = 0
+    """So many of the lists that are best most often are one token each (the paper's section VI-C)."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training functions that is used at all (the paper's ablation, section V-A)."""
 

@@ -226,10 +226,12 @@ def _interrupts_wait() -> Iterator[threading.Event]:
 
 def _claim(run: Path, config: LoopConfig, tokenizer: Tokenizer) -> None:
     """A run folder belongs to one configuration and one tokenizer."""
+    readers: dict[str, Callable[[str], Any]]
+    readers = {"config.json": type(config).model_validate_json, "tokenizer.json": json.loads}
     wanted = {"config.json": config.model_dump_json(indent=2) + "\n", "tokenizer.json": tokenizer.to_str()}
     for name, text in wanted.items():
-        file = run / name
-        if file.exists() and json.loads(file.read_text()) != json.loads(text):
+        file, read = run / name, readers[name]
+        if file.exists() and read(file.read_text()) != read(text):
             raise InputError(f"{run} holds a run with another {name}: choose another --out, or remove it")
         with atomic(file) as temporary:
             temporary.write_text(text)

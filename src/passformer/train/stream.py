@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
-from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, draw_outcomes, pack
+from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, pack
 from passformer.train.config import DataSection
 
 
@@ -29,10 +29,10 @@ class PackStream:
         rows = sorted(rows, key=lambda row: row.function_id)[:kept]  # ids are hashes: this is a random share
         self._better = [row for row in rows if row.better]
         self._others = [row for row in rows if not row.better]
-        self._writer, self._short_writer = (
-            Writer(tokenizer, Layout(max_prompt, data.max_ir, data.count_weight, data.ir_weight))
-            for max_prompt in (data.max_prompt, data.short_prompt)
-        )
+        self._writers = {
+            max_prompt: Writer(tokenizer, Layout(max_prompt, data.max_ir, data.count_weight, data.ir_weight))
+            for max_prompt in (*(tokens for _, tokens in data.curriculum), data.max_prompt)
+        }
         self._data = data
         self._seed = seed
 
@@ -51,16 +51,18 @@ class PackStream:
         num_others = min(len(self._others), round(self._data.negatives * max(len(self._better), 1)))
         chosen = [*self._better, *(self._others[i] for i in rng.permutation(len(self._others))[:num_others])]
         for i in rng.permutation(len(chosen)):
-            yield self.sample(chosen[i], rng, epoch < self._data.short_epochs)
+            yield self.sample(chosen[i], rng, epoch)
 
-    def sample(self, row: TokenRow, rng: np.random.Generator, short: bool = False) -> Sample:
+    def sample(self, row: TokenRow, rng: np.random.Generator, epoch: int) -> Sample:
         """One sample of a row; the answers are drawn."""
-        writer = self._short_writer if short else self._writer
+        lengths = [tokens for epochs, tokens in self._data.curriculum for _ in range(epochs)]
+        is_short = epoch < len(lengths)
+        writer = self._writers[lengths[epoch] if is_short else self._data.max_prompt]
         answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
-        outcomes = draw_outcomes(row, rng, self._data.outcomes, self._data.outcome_weight)
         has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
-        form = Form.PAPER if rng.random() < self._data.paper_share else self._data.form
-        sample = writer.sample(form, row, [*answers, *outcomes], has_label and rng.random() < self._data.ir_share)
+        form = Form.PAPER if rng.random() < self._data.paper_share and not is_short else self._data.form
+        with_ir = has_label and not is_short and rng.random() < self._data.ir_share
+        sample = writer.sample(form, row, answers, with_ir)
         if self._data.gain_power:
             scale = (1 + row.oz_count - min(answer.count for answer in answers)) ** self._data.gain_power
             sample = replace(sample, weights=(sample.weights * scale).astype(np.float32))
