@@ -22,8 +22,8 @@ from passformer.llvm.passlist import PassList
 
 SETTINGS, VOCABULARY, BEST = "settings.json", "vocabulary.json", "best.pt"
 """Files of a folder: what was asked of the training, the network's words, its weights."""
-_EDGES_AT_ONCE = 50_000
-"""Bounds the memory of a prediction to some 100 MB, unless one program alone has more."""
+_EDGES_AT_ONCE = 20_000
+"""Bounds the memory of a prediction to about 300 MB, unless one program alone has more."""
 
 
 @dataclass(frozen=True, slots=True)
