@@ -89,8 +89,9 @@ def test_straight_code(any_llvm):
     assert edges(graph, Flow.CALL) == []
 
 
-def test_branches_and_phis(sandbox):
-    graph = sandbox.call(program_graph, LOOP)
+def test_branches_and_phis(any_llvm):
+    with Sandbox() as sandbox:
+        graph = sandbox.call(program_graph, LOOP)
     # br 0, phi 1, add 2, store 3, icmp 4, br 5, ret 6
     expected = ["br i1", "phi i64", "add i64", "store i64", "icmp i1", "br i1", "ret void"]
     assert nodes(graph, Kind.INSTRUCTION) == expected
@@ -102,8 +103,9 @@ def test_branches_and_phis(sandbox):
     assert edges(graph, Flow.DATA) == sorted([*data, (9, 4, 0), (13, 4, 1), (4, 14, 0), (14, 5, 0)])
 
 
-def test_calls(sandbox):
-    graph = sandbox.call(program_graph, CALLS)
+def test_calls(any_llvm):
+    with Sandbox() as sandbox:
+        graph = sandbox.call(program_graph, CALLS)
     # ret 0 of inside; calls 1 to 5 and ret 6 of f
     assert nodes(graph, Kind.INSTRUCTION)[1:6] == ["call i32", "call i32", "call i32", "call void", "call void"]
     constants = {text: i for i, text in enumerate(graph.texts[t] for t in graph.node_texts) if graph.node_kinds[i] == 2}
@@ -126,8 +128,9 @@ def test_the_cases_of_a_switch_have_the_positions_of_their_successors(any_llvm):
     assert into_switch == [(3, 0, 0), (4, 0, 1), (5, 0, 2)]
 
 
-def test_texts_name_types(sandbox):
-    graph = sandbox.call(program_graph, TYPES)
+def test_texts_name_types(any_llvm):
+    with Sandbox() as sandbox:
+        graph = sandbox.call(program_graph, TYPES)
     assert nodes(graph, Kind.INSTRUCTION) == [
         *("alloca [i16]", "alloca struct", "insertelement <4 x float>", "store ptr", "store i128", "unreachable void")
     ]

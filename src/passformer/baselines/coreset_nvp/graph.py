@@ -16,7 +16,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from passformer.baselines.coreset_nvp.texts import CALLS, SWITCH, Texts
+from passformer.baselines.coreset_nvp.texts import CALLS, SWITCH, Texts, value_kind
 from passformer.llvm.api import Library, load
 from passformer.llvm.module import Module
 from passformer.llvm.sandbox import Failure, Sandbox
@@ -25,7 +25,7 @@ MAX_INSTRUCTIONS = 5_000
 """Of a module; what follows is left out with its edges."""
 MAX_POSITION = 63
 """Positions beyond count as this one."""
-_ARGUMENT, _BLOCK, _METADATA, _ASSEMBLY, _INSTRUCTION = 0, 1, 22, 23, 24  # LLVMValueKind
+_ARGUMENT, _BLOCK, _METADATA, _ASSEMBLY, _INSTRUCTION = 0, 1, 22, 23, 24  # see `value_kind`
 _RETURN = 1  # LLVMOpcode
 _SWITCH_CASES_APART = 22  # since this version they are no operands
 
@@ -200,7 +200,7 @@ class _Builder:
         """The node of a variable or constant, made where there is none yet; a result's with the edge to it."""
         if handle in self._values:
             return self._values[handle]
-        kind = self._library.GetValueKind(handle)
+        kind = value_kind(self._library, handle)
         node: int | None = None
         if kind in (_ARGUMENT, _INSTRUCTION):
             producer = self._instructions.get(handle)

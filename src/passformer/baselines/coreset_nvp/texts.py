@@ -15,10 +15,10 @@ _OPCODES = (
     "ptrtoint", "inttoptr", "bitcast", "icmp", "fcmp", "phi", "call", "select", "", "", "va_arg", "extractelement",
     "insertelement", "shufflevector", "extractvalue", "insertvalue", "fence", "cmpxchg", "atomicrmw", "resume",
     "landingpad", "addrspacecast", "cleanupret", "catchret", "catchpad", "cleanuppad", "catchswitch", "fneg", "callbr",
-    "freeze", "ptrtoaddr",
+    "freeze", "ptrtoaddr", "br", "br",
 )
 # fmt: on
-"""By LLVMOpcode."""
+"""By LLVMOpcode; LLVM 23 has an opcode each for branches with and without a condition, at the end."""
 CALLS = (5, 45, 67)
 """invoke, call, callbr."""
 SWITCH = 3
@@ -51,7 +51,14 @@ _CONSTANTS = {
     20: "null",
     25: "poison",
 }
-"""By LLVMValueKind; all others are "constant"."""
+"""By LLVMValueKind as in LLVM 22; all others are "constant"."""
+_NEW_KIND, _NEW_KIND_SINCE = 19, 23  # constants of the type byte; what follows has moved up by one
+
+
+def value_kind(library: Library, handle: int) -> int:
+    """The LLVMValueKind, as LLVM 22 numbers them; that of a byte is that of an integer."""
+    kind: int = library.GetValueKind(handle)
+    return kind - (kind >= _NEW_KIND and library.major >= _NEW_KIND_SINCE)
 
 
 class Texts:
@@ -82,7 +89,7 @@ class Texts:
         return f"variable {self.type(self._library.TypeOf(handle))}"
 
     def constant(self, handle: int, kind: int) -> str:
-        """`constant i32`, `null ptr`, `global ptr`, the name of an intrinsic; `kind` is its LLVMValueKind."""
+        """`constant i32`, `null ptr`, `global ptr`, the name of an intrinsic; `kind` is its `value_kind`."""
         if kind == _FUNCTION and (intrinsic := self._library.GetIntrinsicID(handle)):
             length = ctypes.c_size_t()
             name = self._library.IntrinsicGetName(intrinsic, ctypes.byref(length))
