@@ -12,6 +12,7 @@ import pytest
 
 from passformer.autotune.engine import local_engine
 from passformer.autotune.labels import write_labels
+from passformer.autotune.select import make_coreset
 from passformer.autotune.tune import Settings as TuningSettings
 from passformer.autotune.tune import autotune
 from passformer.corpus.build import build_corpus
@@ -134,10 +135,28 @@ def package(run: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def agent(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an AutoPhase agent that was hardly trained."""
+def agent(labelled: Path) -> Path:
+    """A folder with an AutoPhase agent that was hardly trained, where it is looked for."""
     from passformer.baselines.autophase.training import Settings, train
 
-    folder = tmp_path_factory.mktemp("agent")
+    folder = labelled / "autophase"
     train(Corpus(labelled), folder, 8, Settings(validation_functions=2, environments=2))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coreset(labelled: Path) -> Path:
+    """The file of a coreset chosen from the tunings."""
+    file = labelled / "coreset.toml"
+    make_coreset(Corpus(labelled), labelled / "tunings" / "default", 6, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def network(labelled: Path, coreset: Path) -> Path:
+    """A folder with a network of Coreset-NVP that was hardly trained, where it is looked for."""
+    from passformer.baselines.coreset_nvp.training import Settings, train
+
+    folder = labelled / "coreset-nvp"
+    train(Corpus(labelled), folder, coreset, Settings(functions=20, epochs=1), jobs=2)
     return folder

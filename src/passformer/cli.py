@@ -57,10 +57,17 @@ autophase = typer.Typer(
     rich_markup_mode=None,
     help="AutoPhase, the agent that orders passes one by one.",
 )
+coreset_nvp = typer.Typer(
+    callback=_help_alone,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="Coreset-NVP, the graph network that ranks pass lists.",
+)
 app.add_typer(corpus, name="corpus")
 app.add_typer(tokenizer, name="tokenizer")
 app.add_typer(translate, name="translate")
 app.add_typer(autophase, name="autophase")
+app.add_typer(coreset_nvp, name="coreset-nvp")
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -511,20 +518,47 @@ def autophase_train(
     _emit(result, as_json, print_figures)
 
 
+@coreset_nvp.command("train")
+def coreset_nvp_train(
+    directory: Directory,
+    coreset: Annotated[
+        Path, typer.Option(metavar="FILE", help="The lists to rank, of `passformer coreset DIR --size 50`.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder of the network; default: DIR/coreset-nvp.")] = None,
+    functions: Annotated[int, typer.Option(min=1, help="Tuned functions of train to learn from, at most.")] = 30_000,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each is seen.")] = 10,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Train a graph network on a tuned corpus's training functions; a killed training goes on."""
+    from passformer.baselines.coreset_nvp.training import Settings, train
+    from passformer.corpus.store import Corpus
+    from passformer.tables import print_figures, track_steps
+
+    settings = Settings(functions, epochs=epochs, seed=seed)
+    with track_steps() as report:
+        result = train(Corpus(directory), out or directory / "coreset-nvp", coreset, settings, jobs, report)
+    _emit(result, as_json, print_figures)
+
+
 @app.command()
 def evaluate(
     functions: Annotated[Path, typer.Option(metavar="PATH", help="A corpus (its test split) or a folder of .ll, .bc.")],
     method: Annotated[
-        str, typer.Option(help="Who proposes: model, coreset, trees, nearest, autophase, autotuner, search or oz.")
+        str,
+        typer.Option(
+            help="Who proposes: model, coreset, trees, nearest, autophase, coreset-nvp, autotuner, search or oz."
+        ),
     ] = "model",
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of results; default: PATH/evaluations/M-N.")] = None,
     model: ModelFolder = None,
     training: Annotated[
-        Path | None, typer.Option(help="A tuned corpus that trees and nearest learn from; default: PATH.")
+        Path | None, typer.Option(help="A tuned corpus that rivals learn or have learnt from; default: PATH.")
     ] = None,
-    agent: Annotated[
-        Path | None, typer.Option(help="What `passformer autophase train` wrote; default: autophase below --training.")
+    trained: Annotated[
+        Path | None, typer.Option(help="What `passformer M train` wrote for method M; default: M below --training.")
     ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="So many of a corpus's functions, drawn as by autotune; default: all.")
@@ -552,7 +586,7 @@ def evaluate(
     from passformer.tables import print_evaluation, track_steps
 
     with Pool(jobs) as pool, track_steps() as report:
-        options = Options(seed, model, training or functions, report, agent)
+        options = Options(seed, model, training or functions, report, trained)
         chosen = make_method(method, options, METHODS)
         settings = Settings(method, budget, seed, identity(method, options))
         subjects = read_subjects(functions, pool, Protocol(protocol.value), sample)

@@ -36,8 +36,8 @@ def subjects(labelled, pool):
 
 
 @pytest.fixture(scope="module")
-def options(labelled, dataset, package, agent):
-    return Options(3, package, labelled, agent=agent)
+def options(labelled, dataset, package, agent, network):
+    return Options(3, package, labelled)
 
 
 class Fixed:

@@ -17,8 +17,8 @@ class Options(registry.Options):
     training: Path | None = None
     """A tuned corpus whose functions of train the rivals learn from."""
     report: Report = silent
-    agent: Path | None = None
-    """A folder that `passformer autophase train` wrote; None for `autophase` below `training`."""
+    trained: Path | None = None
+    """A folder that `passformer METHOD train` wrote; None for the one called as the method below `training`."""
 
 
 def _autotuner(options: registry.Options) -> Method:
@@ -45,11 +45,18 @@ def _autophase(options: registry.Options) -> Method:
     from passformer.baselines.autophase.method import AutoPhase
 
     assert isinstance(options, Options)
-    return AutoPhase(_agent(options))
+    return AutoPhase(_trained("autophase", options))
 
 
-def _agent(options: Options) -> Path | None:
-    return options.agent or (options.training and options.training / "autophase")
+def _coreset_nvp(options: registry.Options) -> Method:
+    from passformer.baselines.coreset_nvp.method import CoresetNVP
+
+    assert isinstance(options, Options)
+    return CoresetNVP(_trained("coreset-nvp", options))
+
+
+def _trained(name: str, options: Options) -> Path | None:
+    return options.trained or (options.training and options.training / name)
 
 
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
@@ -58,7 +65,12 @@ METHODS: dict[str, Callable[[registry.Options], Method]] = {
     "trees": _trees,
     "nearest": _nearest,
     "autophase": _autophase,
+    "coreset-nvp": _coreset_nvp,
 }
+
+
+_BEST = {"autophase": "best.zip", "coreset-nvp": "best.pt"}
+"""What answers of a trained rival depend on, in its folder."""
 
 
 def identity(name: str, options: Options) -> str:
@@ -67,8 +79,8 @@ def identity(name: str, options: Options) -> str:
         from passformer.model.package import SHIPPED
 
         return _digest((options.model or SHIPPED) / "model.json")
-    if name == "autophase" and (agent := _agent(options)):
-        return _digest(agent / "best.zip")
+    if name in _BEST and (folder := _trained(name, options)):
+        return _digest(folder / _BEST[name])
     return ""
 
 

@@ -95,6 +95,12 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "RemoveEnumAttributeAtIndex": (_NONE, _PTR, ctypes.c_uint, ctypes.c_uint),
     "AddAttributeAtIndex": (_NONE, _PTR, ctypes.c_uint, _PTR),
     "CreateEnumAttribute": (_PTR, _PTR, ctypes.c_uint, _U64),
+    "GetValueKind": (_INT, _PTR),
+    "GetAllocatedType": (_PTR, _PTR),
+    "GetElementType": (_PTR, _PTR),
+    "GetVectorSize": (ctypes.c_uint, _PTR),
+    "GetIntrinsicID": (ctypes.c_uint, _PTR),
+    "IntrinsicGetName": (_PTR, ctypes.c_uint, _PTR),
     # Passes and code generation
     "CreatePassBuilderOptions": (_PTR,),
     "DisposePassBuilderOptions": (_NONE, _PTR),

@@ -17,7 +17,7 @@ class AutoPhase:
     def __init__(self, folder: Path | None) -> None:
         """`folder`: what training wrote."""
         if folder is None:
-            raise InputError("autophase needs a trained agent: --agent DIR, as `passformer autophase train` writes")
+            raise InputError("autophase needs a trained agent: --trained DIR, as `passformer autophase train` writes")
         self._policy = read_policy(folder)
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
