@@ -138,6 +138,10 @@ _TARGETS = (
 _TARGET_PARTS = ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser")
 
 
+_BRANCHES_APART = 23  # the first version with an opcode each for branches with and without a condition
+_BRANCHES, _BRANCH = (70, 71), 2  # its numbers, and the one of all branches before it, which is kept
+
+
 class Library:
     """A loaded libLLVM: `library.GetTarget(...)` calls `LLVMGetTarget`. Functions are bound at first use."""
 
@@ -155,6 +159,8 @@ class Library:
         result, *arguments = _PROTOTYPES[name]
         function = getattr(self._cdll, "LLVM" + name)
         function.restype, function.argtypes = result, arguments
+        if name == "GetInstructionOpcode" and self.major >= _BRANCHES_APART:
+            function = _with_one_branch(function)
         setattr(self, name, function)
         return function  # type: ignore[no-any-return]  # ctypes attributes are untyped
 
@@ -178,6 +184,14 @@ class Library:
         data = ctypes.string_at(self.GetBufferStart(buffer), self.GetBufferSize(buffer))
         self.DisposeMemoryBuffer(buffer)
         return data
+
+
+def _with_one_branch(opcode: Callable[[int], int]) -> Callable[[int], int]:
+    def numbered_as_before(instruction: int) -> int:
+        number = opcode(instruction)
+        return _BRANCH if number in _BRANCHES else number
+
+    return numbered_as_before
 
 
 @cache

@@ -15,10 +15,10 @@ _OPCODES = (
     "ptrtoint", "inttoptr", "bitcast", "icmp", "fcmp", "phi", "call", "select", "", "", "va_arg", "extractelement",
     "insertelement", "shufflevector", "extractvalue", "insertvalue", "fence", "cmpxchg", "atomicrmw", "resume",
     "landingpad", "addrspacecast", "cleanupret", "catchret", "catchpad", "cleanuppad", "catchswitch", "fneg", "callbr",
-    "freeze", "ptrtoaddr", "br", "br",
+    "freeze", "ptrtoaddr",
 )
 # fmt: on
-"""By LLVMOpcode; LLVM 23 has an opcode each for branches with and without a condition, at the end."""
+"""By LLVMOpcode."""
 CALLS = (5, 45, 67)
 """invoke, call, callbr."""
 SWITCH = 3
