@@ -69,7 +69,7 @@ def main() -> None:
             update={"validate_functions": arguments.functions, "generate_functions": 0, "validate_lists": 5}
         )
         for variant, (length, base) in variants.items():
-            changed = config.data.model_copy(update={"max_prompt": length, "paper_share": 0.0})
+            changed = config.data.model_copy(update={"max_prompt": length, "unoptimised_share": 0.0})
             model = load_hf(arguments.run / "model").eval()
             model.config = replace(model.config, rope_base=base)
             validator = Validator(

@@ -182,7 +182,7 @@ def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     writer = Writer(tokenizer, Layout(40, 10))
     prompt = writer.prompt(form, row)
     assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
-    assert prompt[0] == tokenizer.token_to_id(PARTS[form][0])
+    assert prompt[0] == tokenizer.token_to_id(PARTS[form][0].mark)
     assert writer.is_cut(form, row)
     roomy = Writer(tokenizer, Layout(10**6, 10))
     assert not roomy.is_cut(form, row)

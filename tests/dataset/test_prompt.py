@@ -54,4 +54,6 @@ def test_what_the_forms_show():
     assert write_prompt(Form.BOTH, "before\n", "after\n") == f"{OZ_IR}after\n{IR}before\n{ANSWER}"
     ir = "define void @f() {\nret void\n}\n"
     assert write_prompt(Form.COUNTED, ir, "after\n") == f"{COUNTS}1: block*1 ret*1\n0:\n{OZ_IR}after\n{IR}{ir}{ANSWER}"
+    assert write_prompt(Form.BARE, ir, "after\n") == f"{COUNTS}1: block*1 ret*1\n{IR}{ir}{ANSWER}"
+    assert [form for form in Form if not form.shows_oz] == [Form.PAPER, Form.BARE]
     assert write_prompt(Form.COMPACT, ir, "after\n") == f"{COUNTS}1: block*1 ret*1\n0:\n{OZ_IR}after\n{ANSWER}"

@@ -74,7 +74,7 @@ def test_every_preset_is_valid(path):
     [
         ("name = 'x'\n[model]\nlayers = 3\n", "model.layers: Extra inputs"),
         ("[model]\n", "name: Field required"),
-        ("name = 'x'\n[data]\npaper_share = 1.5\n", "data.paper_share"),
+        ("name = 'x'\n[data]\nunoptimised_share = 1.5\n", "data.unoptimised_share"),
         ("name = 'x'\n[data]\nshare = 0.0\n", "data.share"),
         ("name = \n", "is no TOML file"),
     ],
@@ -112,7 +112,7 @@ def test_the_stream_goes_on_where_it_was(stream):
 
 def test_the_first_epochs_may_be_short(dataset):
     rows = list(read_tokens(dataset, "train"))
-    update = {"curriculum": ((2, 40), (1, 80)), "max_prompt": 400, "paper_share": 0.5, "ir_share": 1.0}
+    update = {"curriculum": ((2, 40), (1, 80)), "max_prompt": 400, "unoptimised_share": 0.5, "ir_share": 1.0}
     tokenizer = load_tokenizer(dataset / "tokenizer.json")
     stream = PackStream(rows, tokenizer, TINY.data.model_copy(update=update), seed=1)
     epochs = [list(stream._samples(epoch)) for epoch in range(4)]
@@ -120,8 +120,7 @@ def test_the_first_epochs_may_be_short(dataset):
     assert [max(sample.parts[0] for sample in epoch) - begin <= 80 for epoch in epochs] == [True] * 3 + [False]
     assert [max(sample.parts[0] for sample in epoch) - begin for epoch in epochs[:3]] == [40, 40, 80]
     kinds = [{int(sample.ids[0]) for sample in epoch} for epoch in epochs]
-    first = {form: tokenizer.token_to_id(PARTS[form][0]) for form in (Form.PAPER, TINY.data.form)}
-    assert kinds == [{first[TINY.data.form]}] * 3 + [set(first.values())]
+    assert kinds == [{tokenizer.token_to_id(PARTS[form][0].mark) for form in (Form.PAPER, TINY.data.form)}] * 4
     assert [max(sum(sample.parts[1:2]) for sample in epoch) > 40 for epoch in epochs] == [False] * 3 + [True]
     assert len({len(epoch) for epoch in epochs}) == 1
 
@@ -284,7 +283,7 @@ def test_training_learns_and_validation_measures(dataset, labelled, pool, tmp_pa
     last = validations[-1]
     assert last["functions"] == min(6, len(list(read_tokens(dataset, "validation"))))
     assert 0 <= last["improvement_1"] <= last["improvement_2"] <= last["improvement_3"] <= 100
-    assert last["improvement"] <= 100 and last["paper_improvement_1"] <= last["paper_improvement_3"]
+    assert last["improvement"] <= 100 and last["unoptimised_improvement_1"] <= last["unoptimised_improvement_3"]
     assert last["regressed"] + last["improved"] <= last["functions"]
     assert 0 <= last["well_formed"] <= 100
     assert result["validation"] == {k: last[k] for k in result["validation"]}

@@ -1,7 +1,8 @@
 """Prompts and answers: the only place that knows how they are written.
 
 The answer is the paper's (its Figure 1): the pass list, the instruction counts before and after, the optimised IR. The
-prompt comes in four forms. `paper` shows the unoptimised IR alone. `both` shows the IR after -Oz first, then the
+prompt comes in five forms. `paper` shows the unoptimised IR alone, and `bare` says before it how often each opcode
+stands in it: these two can be asked before anything has been compiled. `both` shows the IR after -Oz first, then the
 unoptimised one: what -Oz leaves behind tells more about what another list could still save, and it is short, so that
 it survives where a long prompt is cut at its end. `counted` says before these two how often each opcode stands in
 either, of which a long prompt shows only the beginning; `compact` shows these counts and the IR after -Oz.
@@ -10,6 +11,7 @@ either, of which a long prompt shows only the beginning; `compact` shows these c
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from passformer.dataset.opcodes import count_lines
 from passformer.llvm.errors import InputError
@@ -29,18 +31,36 @@ class Form(StrEnum):
     """What a prompt shows."""
 
     PAPER = "paper"
+    BARE = "bare"
     BOTH = "both"
     COUNTED = "counted"
     COMPACT = "compact"
 
+    @property
+    def shows_oz(self) -> bool:
+        """Whether -Oz must have been run."""
+        return any(part in (_COUNTS, _OZ_IR) for part in PARTS[self])
 
+
+class Part(NamedTuple):
+    """Of a prompt."""
+
+    mark: str
+    """What opens it."""
+    text: str
+    """What follows: `unoptimised` or `after_oz` code, its `counts`, or `counts_before`, those before -Oz alone."""
+
+
+_IR, _OZ_IR = Part(IR, "unoptimised"), Part(OZ_IR, "after_oz")
+_COUNTS, _COUNTS_BEFORE = Part(COUNTS, "counts"), Part(COUNTS, "counts_before")
 PARTS = {
-    Form.PAPER: (IR,),
-    Form.BOTH: (OZ_IR, IR),
-    Form.COUNTED: (COUNTS, OZ_IR, IR),
-    Form.COMPACT: (COUNTS, OZ_IR),
+    Form.PAPER: (_IR,),
+    Form.BARE: (_COUNTS_BEFORE, _IR),
+    Form.BOTH: (_OZ_IR, _IR),
+    Form.COUNTED: (_COUNTS, _OZ_IR, _IR),
+    Form.COMPACT: (_COUNTS, _OZ_IR),
 }
-"""What each form shows, by the marks that open it."""
+"""What each form shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +84,15 @@ class Answer:
 
 
 def write_prompt(form: Form, unoptimised: str, after_oz: str) -> str:
-    """The prompt for normal forms of one module; `after_oz` is not looked at in form `paper`."""
-    texts = {COUNTS: count_lines(unoptimised, after_oz), OZ_IR: after_oz, IR: unoptimised}
-    return "".join(f"{mark}{texts[mark]}" for mark in PARTS[form]) + ANSWER
+    """The prompt for normal forms of one module; `after_oz` is looked at only in a form that `shows_oz`."""
+    counts = count_lines(unoptimised, after_oz)
+    texts = {
+        "unoptimised": unoptimised,
+        "after_oz": after_oz,
+        "counts": counts,
+        "counts_before": counts[: counts.index("\n") + 1],
+    }
+    return "".join(f"{part.mark}{texts[part.text]}" for part in PARTS[form]) + ANSWER
 
 
 def parse_answer(text: str) -> Answer:

@@ -75,6 +75,7 @@ class Writer:
         self._marks = {
             mark: np.array([tokenizer.token_to_id(mark)], dtype=np.uint16) for mark in (IR, OZ_IR, COUNTS, ANSWER, END)
         }
+        self._line_end = self.encode("\n")[0]
 
     def view(self, unoptimised: str, after_oz: str) -> Code:
         """Of the normal forms of one module."""
@@ -90,8 +91,16 @@ class Writer:
         return len(self._uncut(form, view)) > self.layout.max_prompt - 1
 
     def _uncut(self, form: Form, view: View) -> Ids:
-        texts = {COUNTS: view.counts, OZ_IR: view.after_oz, IR: view.unoptimised}
-        return np.concatenate([ids for mark in PARTS[form] for ids in (self._marks[mark], texts[mark])])
+        parts = (ids for mark, text in PARTS[form] for ids in (self._marks[mark], self._text(view, text)))
+        return np.concatenate(list(parts))
+
+    def _text(self, view: View, name: str) -> Ids:
+        """Ids of what follows a mark, see `Part`."""
+        if name == "counts_before":
+            end = np.flatnonzero(view.counts == self._line_end)[0]
+            return view.counts[: end + 1]
+        ids: Ids = getattr(view, name)
+        return ids
 
     def sample(self, form: Form, row: TokenRow, answers: Sequence[Labelled], with_ir: bool) -> Sample:
         """The sample of a row. The first answer goes on with its counts, and with the IR if it is the label.

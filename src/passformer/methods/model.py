@@ -73,7 +73,7 @@ _opened = cache(open_package)
 def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) -> Proposal:
     watch = Stopwatch(sandbox)
     form = form_for(package, budget)
-    views = views_of(task, form is not Form.PAPER, sandbox)
+    views = views_of(task, form.shows_oz, sandbox)
     if not views:  # nothing in it that LLVM can split off
         return Proposal((OZ,), watch.cpu_seconds)
     scores: Counter[PassList] = Counter()
@@ -89,7 +89,7 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
 def form_for(package: Package, budget: int) -> Form:
     """The form to ask in: IR after -Oz is there for nothing where -Oz is run anyway, that is with a budget."""
     forms = package.facts.forms
-    suitable = [form for form in forms if (form is Form.PAPER) == (budget == 0)]
+    suitable = [form for form in forms if form.shows_oz == (budget > 0)]
     return (*suitable, *forms)[0]
 
 

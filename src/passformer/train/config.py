@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
@@ -37,16 +37,19 @@ class ModelSection(Section):
 class DataSection(Section):
     """What the model is shown."""
 
-    paper_share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share of samples whose prompt shows the unoptimised IR alone; the others show the IR after -Oz too. One model
-    that knows two forms can answer with no additional compilation, and better where -Oz runs anyway."""
+    unoptimised_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share of samples whose prompt shows unoptimised code alone; the others show what -Oz makes of it. One model that
+    knows two forms can answer with no additional compilation, and better where -Oz runs anyway."""
+    unoptimised_form: Form = Form.PAPER
+    """Of their prompts."""
     form: Form = Form.BOTH
-    """Of the others."""
+    """Of the others' prompts."""
     max_prompt: int = 1024
     """Tokens; longer prompts are cut at their end."""
     curriculum: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=8)]], ...] = ()
-    """(epochs, tokens) of what comes first: prompts of form `form`, cut shorter, and no IR in the answers. A step holds
-    so many more functions, and most of what there is to learn needs no more of each."""
+    """(epochs, tokens) of what comes first: prompts that are cut shorter, and no IR in the answers. A step holds so
+    many more functions, and most of what there is to learn needs no more of each. Validation shows whole prompts all
+    the time, which says little before the model has been shown some."""
     max_ir: int = 512
     """Tokens of optimised IR in an answer."""
     ir_share: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -69,6 +72,18 @@ class DataSection(Section):
     """So many of the lists that are best most often are one token each (the paper's section VI-C)."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training functions that is used at all (the paper's ablation, section V-A)."""
+
+    @model_validator(mode="after")
+    def _forms_are_what_they_are_for(self) -> "DataSection":
+        if self.unoptimised_form.shows_oz or not self.form.shows_oz:
+            raise ValueError("unoptimised_form is `paper` or `bare`, and form another one")
+        return self
+
+    @property
+    def forms(self) -> list[tuple[Form, float]]:
+        """The forms of prompts with their shares, none of them 0; last the one that shows more."""
+        shares = [(self.unoptimised_form, self.unoptimised_share), (self.form, 1 - self.unoptimised_share)]
+        return [(form, share) for form, share in shares if share > 0]
 
 
 class OptimSection(Section):

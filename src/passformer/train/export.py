@@ -12,7 +12,6 @@ from typing import Any
 from passformer.autotune.tunings import read_tunings, to_matrix
 from passformer.corpus.files import make_folder
 from passformer.corpus.store import Corpus
-from passformer.dataset.prompt import Form
 from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
@@ -23,6 +22,7 @@ from passformer.model.package import FILES, Facts, open_package, write_facts
 from passformer.model.savings import write_savings
 from passformer.train.caution import find_caution, train_savings, validation_rows
 from passformer.train.checkpoint import checkpoints
+from passformer.train.config import TrainConfig
 
 
 def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, report: Report = silent) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, repo
     Raises InputError for a run that is not finished, or a corpus that is not tuned.
     """
     try:
-        config = json.loads((run / "config.json").read_text())
+        config = TrainConfig.model_validate_json((run / "config.json").read_text())
         source = json.loads((run / "source.json").read_text())
         facts = json.loads((checkpoints(run)[-1] / "facts.json").read_text())
         model = load_hf(run / "model")
@@ -45,17 +45,22 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, repo
     llvm = int(source["llvm"].split(".")[0])
     passes = searched_passes(llvm)
     written = Facts(
-        name=config["name"],
+        name=config.name,
         llvm=llvm,
         protocol=source["protocol"],
-        forms=_forms(config["data"]),
-        max_prompt=config["data"]["max_prompt"],
-        max_ir=config["data"]["max_ir"],
+        forms=tuple(form for form, _ in config.data.forms),
+        max_prompt=config.data.max_prompt,
+        max_ir=config.data.max_ir,
         passes=tuple(p.name for p in passes),
         metas=tuple(p.name for p in passes if p.kind == "meta"),
         caution=0.0,
         digests={},
-        recipe={"config": config, "step": facts["step"], "tokens": facts["tokens"], "data": source},
+        recipe={
+            "config": config.model_dump(mode="json"),
+            "step": facts["step"],
+            "tokens": facts["tokens"],
+            "data": source,
+        },
     )
     write_facts(out, written)
     rows = validation_rows(corpus, functions)
@@ -69,9 +74,3 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, repo
         "unverified": figures,
         "folder": str(out),
     }
-
-
-def _forms(data: dict[str, Any]) -> tuple[Form, ...]:
-    """The forms that a model was trained on."""
-    share = data["paper_share"]
-    return (*([Form.PAPER] if share > 0 else []), *([Form(data["form"])] if share < 1 else []))

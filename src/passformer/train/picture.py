@@ -18,7 +18,7 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("improvement", "one-shot"),
             ("improvement_1", "with -Oz back-up"),
-            ("paper_improvement", "one-shot, unoptimised IR alone"),
+            ("unoptimised_improvement", "one-shot, unoptimised IR alone"),
             ("possible", "best known"),
         ),
     ),

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Pack, Sample, Writer, draw_answers, pack
 from passformer.train.config import DataSection
@@ -60,7 +59,8 @@ class PackStream:
         writer = self._writers[lengths[epoch] if is_short else self._data.max_prompt]
         answers = draw_answers(row, rng, self._data.sharpness, self._data.answers)
         has_label = not row.better or str(answers[0].pass_list) == row.better[0][0]
-        form = Form.PAPER if rng.random() < self._data.paper_share and not is_short else self._data.form
+        is_unoptimised = rng.random() < self._data.unoptimised_share
+        form = self._data.unoptimised_form if is_unoptimised else self._data.form
         with_ir = has_label and not is_short and rng.random() < self._data.ir_share
         sample = writer.sample(form, row, answers, with_ir)
         if self._data.gain_power:

@@ -13,7 +13,6 @@ from tokenizers import Tokenizer
 
 from passformer.corpus.normalize import normal_forms
 from passformer.corpus.store import Corpus, Function, draw_order
-from passformer.dataset.prompt import Form
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokens import read_tokens
@@ -54,8 +53,7 @@ class Validator:
         self._major = int(corpus.manifest["llvm"].split(".")[0])
         self._pool = pool
         self._tokenizer = tokenizer
-        share = config.data.paper_share
-        self._forms = [form for form, part in ((Form.PAPER, share), (config.data.form, 1 - share)) if part > 0]
+        self._forms = [form for form, _ in config.data.forms]
         self._protocol = corpus.protocol
         self._num_generated = run.generate_functions if config.data.ir_weight and config.data.ir_share else 0
         self._num_lists = run.validate_lists
@@ -68,8 +66,8 @@ class Validator:
     def __call__(self, model: Llama, step: int) -> dict[str, float]:
         """Measures of the model: percentages, but for counts of functions and BLEU (0 to 100).
 
-        Lists are asked for in each form that it was trained on, measures of form `paper` begin with its name; whole
-        answers are asked for in the form that shows more.
+        Lists are asked for in each form that it was trained on, names of measures where -Oz is not shown begin with
+        `unoptimised_`; whole answers are asked for in the form that shows more.
         """
         if not self._items:
             return {}
@@ -85,7 +83,7 @@ class Validator:
                 if form is self._forms[-1] and number < self._num_generated:
                     answers.append(write_on(asked, self._tokenizer, self._grammar, found[0], self._max_ir + 24))
             judged = list(self._pool.map(self._judge, zip(self._items, lists, strict=True)))
-            prefix = "paper_" if form is Form.PAPER else ""
+            prefix = "" if form.shows_oz else "unoptimised_"
             figures |= {f"{prefix}{name}": value for name, value in _list_measures(judged).items()}
             figures |= measures(list(self._pool.map(_judge_text, zip(answers, judged, strict=False))))
         return figures
