@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passformer.model.decoding import Grammar, best_first, greedy, log_softmax
+from passformer.model.decoding import Grammar, best_first, greedy, log_softmax, one_token_lists
 
 GRAMMAR = Grammar(begin=(9,), passes={1: ("a",), 2: ("b",), 3: ("Oz",)}, once=frozenset({"Oz"}), stop=0, max_length=3)
 VOCABULARY = 10
@@ -79,6 +79,16 @@ def test_a_token_may_stand_for_several_passes_and_no_list_comes_twice():
     assert any(4 in tokens for tokens in written.values()) and any(5 in tokens for tokens in written.values())
     assert all(tuple(n for t in tokens for n in grammar.passes[t]) == names for names, tokens in written.items())
     assert [h.log_probability for h in found] == sorted((h.log_probability for h in found), reverse=True)
+
+
+def test_lists_of_one_token_are_read_off_at_once():
+    model = TableModel(5)
+    grammar = Grammar(GRAMMAR.begin, {**GRAMMAR.passes, 4: ("a", "b")}, GRAMMAR.once, 0)
+    found = one_token_lists(model, [7], grammar)
+    logits = model.logits((7, 9)).astype(np.float64)[[1, 2, 3, 4, 0]]
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert list(found) == [("a",), ("b",), ("Oz",), ("a", "b")] and model.calls == 1
+    assert list(found.values()) == pytest.approx(expected[:4].tolist())
 
 
 def test_ties_are_broken_the_same_way():

@@ -1,12 +1,20 @@
 """Caution is found on validation: no more functions than allowed get larger."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 
 from passformer.autotune.tunings import read_tunings, to_matrix
 from passformer.corpus.store import Corpus
+from passformer.dataset.tokenizer import add_lists, encode_list, load_tokenizer
+from passformer.dataset.tokens import read_tokens
+from passformer.llvm.passlist import PassList
 from passformer.model.package import open_package
-from passformer.train import caution
-from passformer.train.caution import find_caution, saved, train_savings, validation_rows
+from passformer.train import caution as caution_module
+from passformer.train.caution import _threshold, find_caution, saved, train_savings, validation_rows
+from passformer.train.config import DataSection
+from passformer.train.stream import PackStream
 
 
 @pytest.fixture(scope="module")
@@ -14,12 +22,36 @@ def matrix(labelled):
     return to_matrix(read_tunings([labelled / "tunings" / "default"]))
 
 
-def test_savings_are_those_of_train(labelled, matrix):
-    savings = train_savings(Corpus(labelled), matrix)
-    assert savings.labels[0] == "-Oz" and set(savings.labels[1:]) <= set(savings.lists)
-    for row, label in zip(savings.table[1:], savings.labels[1:], strict=True):
-        assert row[savings.lists.index(label)] > 0, "the best list saves something"
-    assert (savings.table[0] <= 0).all(), "where -Oz is the best, nothing does"
+@pytest.mark.parametrize("sharpness", [2.0, float("inf")])
+def test_savings_are_those_of_train(sharpness, labelled, matrix):
+    savings = train_savings(Corpus(labelled), matrix, DataSection(sharpness=sharpness, negatives=0.5))
+    assert savings.answers == ("-Oz", *savings.lists)
+    for answer, (row, functions) in enumerate(zip(savings.saved[1:], savings.functions[1:], strict=True)):
+        assert row[answer] > 0 or not functions, "where a list was shown it saved something"
+    assert savings.functions[0] > 1, "few of those were shown"
+    if np.isinf(sharpness):
+        assert (savings.saved[0] <= 0).all(), "where -Oz is the best, nothing saves"
+
+
+def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix):
+    """The stream's own samples, counted, against the averages that the tables are made of."""
+    data = DataSection(sharpness=1.5, negatives=0.4, gain_power=0.5, answers=4, ir_share=0, unoptimised_share=0)
+    rows = list(read_tokens(dataset, "train"))
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    add_lists(tokenizer, matrix.pass_lists)
+    stream = PackStream(rows, tokenizer, data, seed=0)
+    weights: Counter[int] = Counter()
+    for epoch in range(60):
+        for sample in stream._samples(epoch):
+            for start in np.cumsum(sample.parts)[:-1]:
+                weights[int(sample.ids[start])] += float(sample.weights[start])
+    savings = train_savings(Corpus(labelled), matrix, data)
+    tokens = {answer: encode_list(tokenizer, PassList.parse(answer))[0] for answer in savings.answers}
+    chances = {answer: weights[token] / sum(weights.values()) for answer, token in tokens.items()}
+    ids = {row.function_id for row in rows}
+    known = [i for i, id_ in enumerate(matrix.function_ids) if id_ in ids]
+    mean = saved(matrix)[known].clip(-50, 50).mean(axis=0)
+    assert savings.expected(chances) == pytest.approx(mean, abs=0.15 * np.abs(mean).max())
 
 
 def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkeypatch):
@@ -28,8 +60,17 @@ def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkey
     place = {id_: i for i, id_ in enumerate(matrix.function_ids)}
     assert rows and all(row.function_id in place for row in rows)
     for most in (0.0, 1.0):
-        monkeypatch.setattr(caution, "MOST_REGRESSED", most)
+        monkeypatch.setattr(caution_module, "MOST_REGRESSED", most)
         chosen, figures = find_caution(opened, rows, matrix)
         assert figures["functions"] == len(rows) and figures["caution"] == chosen
         assert figures["regressed"] <= 100 * most
     assert saved(matrix).max() > 0
+
+
+def test_the_threshold_stops_before_too_much_harm(monkeypatch):
+    expected, outcomes = np.array([0.0, 5, 4, 3, 2, 1, 1]), np.array([0, 9, -1, 7, -1, 8, 2])
+    for most, caution in ((0.0, 4.0), (0.15, 2.0), (0.3, 0.0)):
+        monkeypatch.setattr(caution_module, "MOST_REGRESSED", most)
+        assert _threshold(expected, outcomes) == caution
+    assert _threshold(expected, -outcomes.clip(0)) == 5, "nothing at all, where all does harm"
+    assert _threshold(np.zeros(0), np.zeros(0, dtype=np.int64)) == 0

@@ -20,13 +20,11 @@ from passformer.llvm.measure import read_module
 from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task, available
-from passformer.model.decoding import best_first
+from passformer.model.decoding import best_first, one_token_lists
 from passformer.model.package import SHIPPED, DamagedPackage, Package, open_package
 
 MAX_FUNCTIONS = 12
 """Of one module that the model is asked about, the largest first."""
-ONE_SHOT = 6
-"""How many lists are weighed against each other where only one may be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +120,14 @@ def _ask(package: Package, form: Form, view: View, budget: int) -> list[tuple[Pa
     if budget == 0 and writer.is_cut(form, code):
         return [(OZ, 1.0)]
     prompt = writer.prompt(form, code).tolist()
-    num_lists = budget + 1 if budget else ONE_SHOT  # one more, because -Oz may be among them
-    found = chances_of(package, prompt, num_lists)
-    if budget > 0:
-        return list(found.items())
-    chosen = package.savings.choose({str(p): chance for p, chance in found.items()}, package.facts.caution)
-    return [(PassList.parse(chosen), 1.0)]
+    if budget == 0:
+        chosen, saved = package.savings.best(chances_of(package, prompt))
+        return [(PassList.parse(chosen) if saved > package.facts.caution else OZ, 1.0)]
+    found = best_first(package.model, prompt, package.grammar, budget + 1)  # one more: -Oz may be among them
+    return [(PassList(h.names), float(np.exp(h.log_probability))) for h in found]
 
 
-def chances_of(package: Package, prompt: Sequence[int], num_lists: int) -> dict[PassList, float]:
-    """The most probable lists with their probabilities, the most probable first."""
-    hypotheses = best_first(package.model, prompt, package.grammar, num_lists)
-    return {PassList(h.names): float(np.exp(h.log_probability)) for h in hypotheses}
+def chances_of(package: Package, prompt: Sequence[int]) -> dict[str, float]:
+    """How probable each answer is, for what `package.savings` makes of it."""
+    found = one_token_lists(package.model, prompt, package.grammar)
+    return {str(PassList(names)): chance for names, chance in found.items()}

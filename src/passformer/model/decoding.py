@@ -95,6 +95,17 @@ def best_first(
     return list(found.values())
 
 
+def one_token_lists(model: LanguageModel, prompt: Sequence[int], grammar: Grammar) -> dict[tuple[str, ...], float]:
+    """The lists that are one token, with its probability among all tokens that may open a list.
+
+    One call of the model: that nothing follows the token is taken for granted.
+    """
+    logits, _ = model.start([*prompt, *grammar.begin])
+    allowed = grammar.allowed(())
+    chances = np.exp(log_softmax(logits[allowed])).tolist()
+    return {grammar.passes[t]: chance for t, chance in zip(allowed, chances, strict=True) if t != grammar.stop}
+
+
 def greedy(model: LanguageModel, state: Any, tokens: Sequence[int], end: int, max_tokens: int) -> list[int]:
     """The most probable token each time, after `tokens`, until `end` (which is left away) or `max_tokens`."""
     written: list[int] = []

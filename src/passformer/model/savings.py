@@ -1,8 +1,11 @@
 """What a list is expected to save where it is not certain which list is the best one.
 
-A model says how probable it is that each list is a function's best. What a list saves where another one is the best is
-known from the functions that it was trained on. Both together tell which single list to name when nothing will be
-verified, and whether to name any: a list that is probably best may do much harm where it is not.
+A model says how probable each answer is. What a list saves where another answer was right is known from the functions
+that it was trained on. Both together tell which single list to name when nothing will be verified, and whether to name
+any: a list that is probably good may do much harm where it is not.
+
+A model is not shown functions as often as they occur: few of those on which nothing beats -Oz, and large gains count
+more (see `DataSection`). Its probabilities are of what it is shown, and are weighed back here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,52 +15,71 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float32]
+
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Mean instructions saved over the baseline."""
+    """Mean instructions saved over the baseline, by what is the answer."""
 
-    labels: tuple[str, ...]
-    """Best lists of functions, as text; the first is the baseline itself."""
+    answers: tuple[str, ...]
+    """Lists as text, A of them; the first is the baseline itself."""
     lists: tuple[str, ...]
-    """As text."""
-    table: npt.NDArray[np.float32]
-    """(labels, lists): what the list saves on functions whose best list is the label."""
+    """As text, L of them."""
+    saved: Floats
+    """(A, L): sum over functions of what the list saves on them, for each time that the answer was shown."""
+    functions: Floats
+    """(A,): functions for each time that the answer was shown."""
 
     def expected(self, chances: Mapping[str, float]) -> npt.NDArray[np.float64]:
-        """(lists,) of each list, for chances of labels; labels that the table does not know say nothing."""
-        weights = np.array([chances.get(label, 0.0) for label in self.labels])
-        saved: npt.NDArray[np.float64] = weights @ self.table.astype(np.float64)
-        return saved
+        """(L,) instructions that each list saves, for chances of answers; unknown answers say nothing."""
+        weights = np.array([chances.get(answer, 0.0) for answer in self.answers])
+        functions = float(weights @ self.functions.astype(np.float64))
+        saved: npt.NDArray[np.float64] = weights @ self.saved.astype(np.float64)
+        return saved / functions if functions else saved
 
-    def choose(self, chances: Mapping[str, float], least: float) -> str:
-        """The list that is expected to save most; the baseline where that is not more than `least` instructions."""
+    def best(self, chances: Mapping[str, float]) -> tuple[str, float]:
+        """The list that is expected to save most, and how much; the baseline and 0 where nothing is to be saved."""
         saved = self.expected(chances)
-        best = int(saved.argmax()) if len(saved) else -1
-        return self.lists[best] if best >= 0 and saved[best] > least else self.labels[0]
+        best = int(saved.argmax())
+        return (self.lists[best], float(saved[best])) if saved[best] > 0 else (self.answers[0], 0.0)
 
 
 def write_savings(path: Path, savings: Savings) -> None:
     """As one .npz file."""
     with path.open("wb") as file:
-        np.savez_compressed(file, labels=list(savings.labels), lists=list(savings.lists), table=savings.table)
+        np.savez_compressed(
+            file,
+            answers=list(savings.answers),
+            lists=list(savings.lists),
+            saved=savings.saved,
+            functions=savings.functions,
+        )
 
 
 def read_savings(path: Path) -> Savings:
-    """Raises ValueError or OSError where the file is damaged."""
+    """Raises ValueError, KeyError or OSError where the file is damaged."""
     with np.load(path, allow_pickle=False) as data:
-        return Savings(tuple(map(str, data["labels"])), tuple(map(str, data["lists"])), data["table"])
+        answers, lists = (tuple(map(str, data[name])) for name in ("answers", "lists"))
+        return Savings(answers, lists, data["saved"], data["functions"])
 
 
 def savings_of(
-    labels: npt.NDArray[np.int64], saved: npt.NDArray[np.int64], lists: Sequence[str], baseline: str, most: int = 50
+    shares: npt.NDArray[np.float64],
+    shown: npt.NDArray[np.float64],
+    saved: npt.NDArray[np.int64],
+    lists: Sequence[str],
+    baseline: str,
+    most: int = 50,
 ) -> Savings:
-    """From (functions,) columns of best lists, -1 for the baseline, and (functions, lists) instructions saved.
+    """From F functions, tables of what was shown as their answers and what the lists save.
 
-    Savings and losses beyond `most` count as so many, or few functions would decide all.
+    `shares` (F, 1 + L): how often each answer is shown with a function, the baseline first. `shown` (F,): how much the
+    function counts in training. `saved` (F, L); savings and losses beyond `most` count as so many, or few functions
+    would decide all.
     """
-    clipped = saved.clip(-most, most).astype(np.float64)
-    present = sorted({-1, *labels.tolist()})
-    rows = [clipped[labels == label].mean(axis=0) if (labels == label).any() else clipped[0] * 0 for label in present]
-    names = tuple(baseline if label < 0 else lists[label] for label in present)
-    return Savings(names, tuple(lists), np.array(rows, dtype=np.float32))
+    times = shares.T @ shown
+    each = np.divide(1.0, times, out=np.zeros_like(times), where=times > 0)
+    table = each[:, None] * (shares.T @ saved.clip(-most, most).astype(np.float64))
+    functions = each * shares.sum(axis=0)
+    return Savings((baseline, *lists), tuple(lists), table.astype(np.float32), functions.astype(np.float32))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix
@@ -12,27 +13,51 @@ from passformer.dataset.rows import TokenRow
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.passlist import OZ
 from passformer.llvm.progress import Report, silent
-from passformer.methods.model import ONE_SHOT, chances_of, form_for
+from passformer.methods.model import chances_of, form_for
 from passformer.model.package import Package
 from passformer.model.savings import Savings, savings_of
+from passformer.train.config import DataSection
 
-MOST_REGRESSED = 0.01
-"""Share of all functions that an unverified list may make larger."""
-_CAUTIONS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+MOST_REGRESSED = 0.008
+"""Share of all functions that an unverified list may make larger: 1 %, and a fifth less because this is a sample."""
 _LOSS = -50
 """Instructions that a list which LLVM does not survive is said to save."""
 
 
-def train_savings(corpus: Corpus, matrix: Matrix) -> Savings:
-    """From the functions of train."""
+def train_savings(corpus: Corpus, matrix: Matrix, data: DataSection) -> Savings:
+    """From the functions of train, for a model that was shown them as `data` says."""
     columns = corpus.columns(["id", "split"]).to_pydict()
     train = {id_ for id_, split in zip(columns["id"], columns["split"], strict=True) if split == "train"}
     rows = [i for i, id_ in enumerate(matrix.function_ids) if id_ in train]
     part = Matrix([matrix.function_ids[i] for i in rows], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
-    return savings_of(canonical_columns(part), saved(part), [str(p) for p in matrix.pass_lists], str(OZ))
+    gains = saved(part)
+    shares, shown = _as_shown(gains, canonical_columns(part), data)
+    return savings_of(shares, shown, gains, [str(p) for p in matrix.pass_lists], str(OZ))
 
 
-def saved(matrix: Matrix) -> "np.typing.NDArray[np.int64]":
+def _as_shown(gains: Integers, labels: Integers, data: DataSection) -> tuple[Floats, Floats]:
+    """What `draw_answers` and `PackStream` make of F functions and L lists on average.
+
+    (F, 1 + L) how often each answer is shown with a function, -Oz first, and (F,) how much the function counts.
+    """
+    best = gains.max(axis=1, initial=0)
+    is_better = best > 0
+    shares = np.zeros((len(gains), 1 + gains.shape[1]))
+    if np.isinf(data.sharpness):
+        shares[np.arange(len(gains)), labels + 1] = 1
+    else:
+        relative = gains[is_better].clip(0) / best[is_better, None]
+        shares[is_better, 1:] = relative**data.sharpness
+        shares[~is_better, 0] = 1
+        shares /= shares.sum(axis=1, keepdims=True)
+    num_better = int(is_better.sum())
+    share_of_others = min(1.0, data.negatives * num_better / max(len(gains) - num_better, 1))
+    return shares, np.where(is_better, (1.0 + best) ** data.gain_power, share_of_others)
+
+
+def saved(matrix: Matrix) -> Integers:
     """(functions, lists) instructions saved over -Oz."""
     return np.where(matrix.counts == LOST, _LOSS, matrix.baseline[:, None] - matrix.counts)
 
@@ -55,24 +80,30 @@ def find_caution(
     gains = saved(matrix)
     form = form_for(package, 0)
     known = [row for row in rows if row.function_id in place]
-    outcomes = np.zeros((len(known), len(_CAUTIONS)), dtype=np.int64)
+    expected, outcomes = np.zeros(len(known)), np.zeros(len(known), dtype=np.int64)
     for number, row in enumerate(known):
         if not package.writer.is_cut(form, row):
             prompt = package.writer.prompt(form, row).tolist()
-            chances = {str(p): c for p, c in chances_of(package, prompt, ONE_SHOT).items()}
-            for i, caution in enumerate(_CAUTIONS):
-                chosen = package.savings.choose(chances, caution)
-                if chosen != str(OZ):
-                    outcomes[number, i] = gains[place[row.function_id], column[chosen]]
+            chosen, expected[number] = package.savings.best(chances_of(package, prompt))
+            if expected[number] > 0:
+                outcomes[number] = gains[place[row.function_id], column[chosen]]
         report("finding how cautious to be", number + 1, len(known))
-    regressed = (outcomes < 0).mean(axis=0) if len(known) else np.zeros(len(_CAUTIONS))
-    allowed = [i for i in range(len(_CAUTIONS)) if regressed[i] <= MOST_REGRESSED] or [len(_CAUTIONS) - 1]
-    best = max(allowed, key=lambda i: outcomes[:, i].sum())
-    baseline = sum(row.oz_count for row in known)
+    caution = _threshold(expected, outcomes)
+    done = outcomes[expected > caution]
     figures = {
         "functions": len(known),
-        "caution": _CAUTIONS[best],
-        "improvement": 100 * float(outcomes[:, best].sum()) / max(baseline, 1),
-        "regressed": 100 * float(regressed[best]),
+        "caution": caution,
+        "improvement": 100 * float(done.sum()) / max(sum(row.oz_count for row in known), 1),
+        "regressed": 100 * float((done < 0).sum()) / max(len(known), 1),
     }
-    return _CAUTIONS[best], figures
+    return caution, figures
+
+
+def _threshold(expected: Floats, outcomes: Integers) -> float:
+    """What must be expected to be exceeded, such that the sum of outcomes is largest and few enough are negative."""
+    cautions = np.unique(np.append(expected, 0.0))
+    order = np.argsort(-expected, kind="stable")
+    num_done = np.searchsorted(-expected[order], -cautions, side="left")  # those expected to save more
+    total, regressed = (np.append(0, np.cumsum(x[order]))[num_done] for x in (outcomes, outcomes < 0))
+    allowed = regressed <= MOST_REGRESSED * len(expected)
+    return float(cautions[allowed][total[allowed].argmax()])

@@ -25,7 +25,7 @@ from passformer.train.checkpoint import checkpoints
 from passformer.train.config import TrainConfig
 
 
-def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, report: Report = silent) -> dict[str, Any]:
+def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 5000, report: Report = silent) -> dict[str, Any]:
     """Write a runtime folder for a run's model; returns sizes, and how it does unverified on validation.
 
     Raises InputError for a run that is not finished, or a corpus that is not tuned.
@@ -41,7 +41,7 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 1000, repo
     make_folder(out)
     export_onnx(model.eval(), out / "model.onnx")
     save_tokenizer(load_tokenizer(run / "tokenizer.json"), out / "tokenizer.json")
-    write_savings(out / "savings.npz", train_savings(corpus, matrix))
+    write_savings(out / "savings.npz", train_savings(corpus, matrix, config.data))
     llvm = int(source["llvm"].split(".")[0])
     passes = searched_passes(llvm)
     written = Facts(
