@@ -13,8 +13,8 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from passformer.bench.compile import load_functions
 from passformer.bench.provenance import provenance
+from passformer.corpus.shipped import load_functions
 from passformer.llvm.catalog import catalog
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, Subject, measurer

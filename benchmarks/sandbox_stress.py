@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from passformer.autotune.sample import random_pass_lists
-from passformer.bench.compile import load_functions
 from passformer.bench.provenance import provenance
+from passformer.corpus.shipped import load_functions
 from passformer.llvm.catalog import catalog
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.measure import Measurement, Subject, measurer

@@ -53,6 +53,13 @@ def changed(config: TrainConfig, section: str, **values) -> TrainConfig:
     return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
 
 
+def test_a_configuration_survives_its_json():
+    for config in (TINY, TrainConfig(name="all defaults")):
+        text = config.model_dump_json()
+        assert TrainConfig.model_validate_json(text) == config
+        assert TrainConfig.model_validate(json.loads(text, parse_constant=pytest.fail)) == config, "standard JSON"
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_preset_is_valid(path):
     config = read_config(path, TrainConfig)

@@ -3,7 +3,6 @@
 import subprocess
 import tempfile
 import time
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 from passformer.autotune.sample import random_pass_lists
 from passformer.autotune.statetable import explorer, whole_runner
 from passformer.bench.provenance import provenance
-from passformer.corpus.extract import Extracted, extractor
+from passformer.corpus.shipped import load_functions
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
-from passformer.llvm.frontend import C_SUFFIXES, IR_SUFFIXES, load
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import pass_pipeline
 from passformer.llvm.progress import Report, silent
@@ -75,21 +73,3 @@ def bench_compile(
         "seed": seed,
         **provenance(),
     }
-
-
-def load_functions(sandbox: Sandbox, folder: Path | None, num_functions: int) -> list[bytes]:
-    """Bitcode of single functions, spread evenly over the files of the folder."""
-    if folder is not None and not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    with resources.as_file(resources.files("passformer.bench").joinpath("programs")) as programs:
-        files = sorted(p for p in (folder or programs).rglob("*") if p.suffix in C_SUFFIXES + IR_SUFFIXES)
-        functions: list[bytes] = []
-        for path in files:
-            module = load(path, sandbox, ["-w"])
-            names = [function.name for function in module.functions]
-            extracted = sandbox.map(extractor, module.bitcode, names)
-            functions += [f.bitcode for f in extracted if isinstance(f, Extracted)]
-    if not functions:
-        raise InputError(f"{folder}: no function in any {' '.join(C_SUFFIXES + IR_SUFFIXES)} file there")
-    stride = max(1, len(functions) // num_functions)
-    return functions[::stride][:num_functions]

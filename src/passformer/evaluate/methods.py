@@ -5,9 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import passformer.baselines
 from passformer.llvm.progress import Report, silent
 from passformer.methods import registry
 from passformer.methods.method import Method
+
+SHIPPED = Path(passformer.baselines.__file__).parent / "weights"
+"""Trained rivals that come along, each in a folder of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,8 @@ class Options(registry.Options):
     """A tuned corpus whose functions of train the rivals learn from."""
     report: Report = silent
     trained: Path | None = None
-    """A folder that `passformer METHOD train` wrote; None for the one called as the method below `training`."""
+    """A folder that `passformer METHOD train` wrote; None for the one called as the method below `training`, or the one
+    that comes along."""
 
 
 def _autotuner(options: registry.Options) -> Method:
@@ -55,8 +60,10 @@ def _coreset_nvp(options: registry.Options) -> Method:
     return CoresetNVP(_trained("coreset-nvp", options))
 
 
-def _trained(name: str, options: Options) -> Path | None:
-    return options.trained or (options.training and options.training / name)
+def _trained(name: str, options: Options) -> Path:
+    """The folder of a trained rival: the one that is named, the training corpus's own, the one that comes along."""
+    own = options.training / name if options.training else None
+    return options.trained or (own if own and own.exists() else SHIPPED / name)
 
 
 METHODS: dict[str, Callable[[registry.Options], Method]] = {
@@ -79,8 +86,8 @@ def identity(name: str, options: Options) -> str:
         from passformer.model.package import SHIPPED
 
         return _digest((options.model or SHIPPED) / "model.json")
-    if name in _BEST and (folder := _trained(name, options)):
-        return _digest(folder / _BEST[name])
+    if name in _BEST:
+        return _digest(_trained(name, options) / _BEST[name])
     return ""
 
 

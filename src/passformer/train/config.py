@@ -14,7 +14,7 @@ from passformer.llvm.errors import InputError
 class Section(BaseModel):
     """Unknown keys are errors: a misspelt setting must not be ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class ModelSection(Section):

@@ -1,5 +1,6 @@
 """The environment keeps to Gymnasium's rules, pays what was saved, and outlives what LLVM does."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-from passformer.baselines.autophase import ENVIRONMENT
+from passformer.baselines import ENVIRONMENT
 from passformer.baselines.autophase.environment import EPISODE, PassOrder, actions
 from passformer.baselines.autophase.features import FEATURES
 from passformer.corpus.store import Corpus
@@ -58,6 +59,13 @@ def test_gymnasium_accepts_it(labelled):
     check_env(env.unwrapped)
     assert env.observation_space.shape == (len(FEATURES),)
     env.close()
+
+
+def test_it_needs_no_functions_to_be_tried():
+    with closing(gymnasium.make(ENVIRONMENT)) as env:
+        assert len(env.unwrapped.functions) > 20
+        _, info = env.reset(seed=1)
+        assert info["instructions"] > 0
 
 
 def test_an_empty_split_is_no_environment():

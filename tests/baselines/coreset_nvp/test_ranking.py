@@ -10,6 +10,7 @@ from passformer.baselines.coreset_nvp.method import CoresetNVP
 from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, read_ranker
 from passformer.baselines.coreset_nvp.values import ranked
 from passformer.corpus.store import Corpus
+from passformer.evaluate import methods as evaluate_methods
 from passformer.evaluate.methods import METHODS, Options, identity
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ
@@ -71,15 +72,19 @@ def test_programs_without_a_graph_are_left_to_oz(network, tasks, pool, major):
         assert proposals[3].pass_lists == alone[0].pass_lists
 
 
-def test_a_network_is_found_named_and_told_from_others(network, labelled, other, tmp_path):
+def test_a_network_is_found_named_and_told_from_others(network, labelled, other, tmp_path, monkeypatch):
     default, named = Options(training=labelled), Options(training=tmp_path, trained=other)
     assert identity("coreset-nvp", default) == identity("coreset-nvp", named) != ""
     (other / BEST).write_bytes((other / BEST).read_bytes() + b" ")
     assert identity("coreset-nvp", default) != identity("coreset-nvp", named)
     for options in (default, named):
         assert isinstance(make_method("coreset-nvp", options, METHODS), CoresetNVP)
-    with pytest.raises(InputError, match="--trained DIR, as `passformer coreset-nvp train` writes"):
-        make_method("coreset-nvp", Options(), METHODS)
+    monkeypatch.setattr(evaluate_methods, "SHIPPED", tmp_path / "weights")
+    for options in (Options(), Options(training=tmp_path)):
+        with pytest.raises(InputError, match=r"weights/coreset-nvp holds no network"):
+            make_method("coreset-nvp", options, METHODS)
+    shutil.copytree(other, tmp_path / "weights" / "coreset-nvp")
+    assert isinstance(make_method("coreset-nvp", Options(training=tmp_path), METHODS), CoresetNVP)
 
 
 def test_networks_that_are_missing_damaged_or_of_another_llvm(other, tmp_path):

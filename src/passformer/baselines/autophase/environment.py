@@ -1,7 +1,7 @@
 """`passformer/PassOrder-v0`: order LLVM's passes over one function after another, as a Gymnasium environment.
 
-    import gymnasium
-    env = gymnasium.make("passformer.baselines.autophase:passformer/PassOrder-v0", functions="data/full")
+    import gymnasium, passformer.baselines
+    env = gymnasium.make("passformer/PassOrder-v0", functions="data/full")
 
 What CompilerGym's environments did on LLVM 10, on a current LLVM. LLVM runs in a child process: a pass that crashes or
 hangs ends the episode and nothing else.
@@ -21,6 +21,7 @@ from gymnasium.spaces import Box, Discrete
 
 from passformer.baselines.autophase.features import FEATURES
 from passformer.baselines.autophase.session import Sight, looker
+from passformer.corpus.shipped import load_functions
 from passformer.corpus.store import Corpus
 from passformer.llvm.catalog import catalog, searched_passes
 from passformer.llvm.errors import CompilerError, InputError
@@ -30,6 +31,7 @@ from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Limits, Sandbox, SetupError
 
 Counts = npt.NDArray[np.int32]
+_NUM_SHIPPED = 64
 EPISODE = 45
 """Passes in an episode, as in AutoPhase and the paper (Cummins et al., 2023, IV-B)."""
 _MAX_DRAWS = 100
@@ -86,7 +88,7 @@ class PassOrder(gymnasium.Env[Counts, np.int64]):
 
     def __init__(
         self,
-        functions: Sequence[bytes] | Path | str,
+        functions: Sequence[bytes] | Path | str | None = None,
         *,
         split: str = "train",
         normalised: bool = True,
@@ -95,8 +97,12 @@ class PassOrder(gymnasium.Env[Counts, np.int64]):
         render_mode: None = None,
     ) -> None:
         """`functions`: modules (bitcode or IR text, ready for the protocol's -Oz), or a corpus, whose split and
-        protocol are taken. `sandbox`: a worker to share, which stays open on `close`. `render_mode`: there is none.
+        protocol are taken; None for some functions of the small C programs that come along, compiled with clang.
+        `sandbox`: a worker to share, which stays open on `close`. `render_mode`: there is none.
         """
+        if functions is None:
+            with Sandbox() as compiler:
+                functions = load_functions(compiler, None, _NUM_SHIPPED)
         if isinstance(functions, Path | str):
             corpus = Corpus(Path(functions))
             functions, protocol = [f.ir for f in corpus.functions([split])], corpus.protocol

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from passformer.baselines.autophase.agent import play, read_policy
 from passformer.baselines.autophase.environment import EPISODE, PassOrder
-from passformer.llvm.errors import CompilerError, InputError
+from passformer.llvm.errors import CompilerError
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
@@ -14,10 +14,8 @@ from passformer.methods.method import Proposal, Stopwatch, Task
 class AutoPhase:
     """`budget` steps of an episode (45 at most); without a budget it sees nothing, and has nothing to say but -Oz."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """`folder`: what training wrote."""
-        if folder is None:
-            raise InputError("autophase needs a trained agent: --trained DIR, as `passformer autophase train` writes")
+    def __init__(self, folder: Path) -> None:
+        """`folder`: what training wrote. Raises InputError where there is no agent, or one for other passes."""
         self._policy = read_policy(folder)
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:

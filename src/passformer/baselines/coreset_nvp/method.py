@@ -11,7 +11,6 @@ from pathlib import Path
 from passformer.baselines.coreset_nvp.graph import Graph, make_graph
 from passformer.baselines.coreset_nvp.ranker import read_ranker
 from passformer.baselines.coreset_nvp.values import ranked, within_passes
-from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task, available
@@ -20,10 +19,8 @@ from passformer.methods.method import Proposal, Stopwatch, Task, available
 class CoresetNVP:
     """A program without a graph, because it has no instructions or LLVM cannot read it, is left to -Oz."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path) -> None:
         """`folder`: what training wrote. Raises InputError where there is no network, or one for another LLVM."""
-        if folder is None:
-            raise InputError("coreset-nvp needs a network: --trained DIR, as `passformer coreset-nvp train` writes")
         self._ranker = read_ranker(folder)
 
     def propose(self, tasks: Sequence[Task], budget: int, pool: Pool) -> Iterator[Proposal]:
