@@ -65,15 +65,17 @@ def test_savings_are_learnt_and_oz_stands_where_they_end(learnable):
     matrix, features, gains, best = learnable
     trees = fit_savings(matrix, features)
     assert trees.predict(features)[:, 0] == pytest.approx(gains[:, 0], abs=0.3)
-    ranked = trees.rank(features)
+    ranked = trees.rank(features, 4)
     assert [str(r[0]) for r in ranked] == best and all(len(r) == 4 for r in ranked)
+    assert trees.rank(features, 2) == [r[:2] for r in ranked]
 
 
 def test_winners_are_learnt(learnable):
     matrix, features, _, best = learnable
-    ranked = fit_winners(matrix, features).rank(features)
-    assert [str(r[0]) for r in ranked] == best
-    assert all(len(r) == 3 for r in ranked), "a list that is never the best is no class"
+    ranked = fit_winners(matrix, features).rank(features, 2)
+    wrong = [r for r, b in zip(ranked, best, strict=True) if b not in ("-Oz", str(r[0]))]
+    assert len(wrong) <= 0.02 * len(best), "the best list is tried first"
+    assert all(1 <= len(r) <= 2 and OZ not in r for r in ranked), "-Oz is run anyway"
 
 
 def test_the_canonical_list_wins_most_and_minus_one_is_oz():

@@ -1,21 +1,78 @@
-"""The list to name unseen: by what it saves where each answer is right, not by being probably the best."""
+"""Which lists to name: by what they save where each answer is right, not by being probably the best."""
+
+import itertools
 
 import numpy as np
 import pytest
 
+from passformer.model import savings as savings_module
 from passformer.model.savings import Savings, read_savings, savings_of, write_savings
 
-TABLE = np.array([[-9, -1], [6, 2], [-3, 4]], dtype=np.float32)
-SAVINGS = Savings(("-Oz", "-a", "-b"), ("-a", "-b"), TABLE, np.ones(3, np.float32))
+SIZE = 50
+
+
+def examples(answer, saved, size=None, weight=None):
+    """One example a row of `saved`, of lists -a, -b, ..."""
+    lists = tuple(f"-{name}" for name in "abcdef"[: len(saved[0])])
+    number = len(answer)
+    return Savings(
+        ("-Oz", *lists),
+        lists,
+        np.array(answer, np.uint16),
+        np.array(weight or [1] * number, np.float32),
+        np.array(size or [SIZE] * number, np.int32),
+        np.array(saved, np.int8),
+    )
+
+
+def best(savings, chances, size=SIZE):
+    return savings.best(savings.posterior(chances, size))
+
+
+def rank(savings, chances, size=SIZE):
+    return list(savings.rank(savings.posterior(chances, size), chances))
 
 
 def test_a_list_that_does_harm_elsewhere_is_not_named():
-    assert SAVINGS.best({"-a": 1.0}) == ("-a", 6)
+    savings = examples([0, 1, 2], [[-9, -1], [6, 2], [-3, 4]])
+    assert best(savings, {"-a": 1.0}) == ("-a", 6)
     uncertain = {"-a": 0.5, "-b": 0.3, "-Oz": 0.2}
-    assert SAVINGS.expected(uncertain) == pytest.approx([0.3, 2.0])
-    assert SAVINGS.best(uncertain) == ("-b", pytest.approx(2)), "the safer one, though not the likeliest"
-    assert SAVINGS.best({"-Oz": 0.9, "-b": 0.1}) == ("-Oz", 0)
-    assert SAVINGS.best({"-unknown": 1.0}) == ("-Oz", 0)
+    assert best(savings, uncertain) == ("-b", pytest.approx(2)), "the safer one, though not the likeliest"
+    assert best(savings, {"-Oz": 0.9, "-b": 0.1}) == ("-Oz", 0)
+    assert best(savings, {"-unknown": 1.0}) == ("-Oz", 0)
+
+
+def test_lists_to_try_are_good_together():
+    """-a and -b are good on the same functions; -c is good where they are not."""
+    savings = examples([1, 2, 3], [[9, 8, 0], [8, 9, 0], [-5, -5, 4]])
+    assert rank(savings, {"-a": 0.5, "-b": 0.3, "-c": 0.2}) == ["-a", "-c", "-b"]
+    assert rank(savings, {"-Oz": 1.0, "-x": 0.2, "-y": 0.3}) == ["-y", "-x"], "of what is unknown, the most probable"
+    assert rank(savings, {"-c": 0.9, "-x": 0.1}) == ["-c", "-x"], "what adds nothing is not tried"
+
+
+def test_lists_are_chosen_as_a_plain_greedy_choice_does():
+    rng = np.random.default_rng(7)
+    saved = rng.integers(-20, 20, (60, 6))
+    savings = examples(rng.integers(0, 7, 60).tolist(), saved.tolist(), weight=rng.uniform(0.1, 3, 60).tolist())
+    chances = dict(zip(savings.answers, rng.dirichlet(np.ones(7)).tolist(), strict=True))
+    weights = savings.posterior(chances, SIZE)
+    chosen: list[int] = []
+    for _ in range(6):
+        value = [weights @ saved[:, [*chosen, i]].max(axis=1).clip(0) for i in range(6)]
+        if max(value) <= (weights @ saved[:, chosen].max(axis=1, initial=0).clip(0)) + 1e-12:
+            break
+        chosen.append(int(np.argmax(value)))
+    assert len(chosen) > 3
+    assert list(savings.rank(weights, chances))[: len(chosen)] == [savings.lists[i] for i in chosen]
+    pairs = [weights @ saved[:, pair].max(axis=1).clip(0) for pair in itertools.combinations(range(6), 2)]
+    assert weights @ saved[:, chosen[:2]].max(axis=1).clip(0) >= (1 - 1 / np.e) * max(pairs)
+
+
+def test_functions_of_about_the_same_size_say_more():
+    savings = examples([1, 1], [[2, 5], [40, -9]], size=[20, 2000])
+    assert best(savings, {"-a": 1.0}, 20)[0] == "-b" and best(savings, {"-a": 1.0}, 2000)[0] == "-a"
+    assert best(savings, {"-a": 1.0}, 10**9) == ("-a", pytest.approx(40)), "far from all, the nearest"
+    assert savings.posterior({"-a": 1.0}, 200).sum() == pytest.approx(1)
 
 
 def test_what_is_shown_seldom_is_weighed_back():
@@ -23,23 +80,31 @@ def test_what_is_shown_seldom_is_weighed_back():
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.ones(4), size=50)
     shown, saved = rng.uniform(0.1, 5, 50), rng.integers(-9, 9, (50, 3))
-    savings = savings_of(shares, shown, saved, ["-a", "-b", "-c"], "-Oz")
+    savings = savings_of(shares, shown, saved, np.full(50, SIZE), ["-a", "-b", "-c"], "-Oz")
     assert savings.answers == ("-Oz", "-a", "-b", "-c") and savings.lists == ("-a", "-b", "-c")
     seen = shares.T @ shown  # what a model learns that cannot tell these functions apart
     chances = dict(zip(savings.answers, (seen / seen.sum()).tolist(), strict=True))
-    assert savings.expected(chances) == pytest.approx(saved.mean(axis=0), abs=1e-4)
+    assert savings.posterior(chances, SIZE) @ savings.saved == pytest.approx(saved.mean(axis=0), abs=1e-4)
 
 
-def test_savings_are_means_by_answer(tmp_path):
-    shares = np.array([[1.0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]])
-    saved = np.array([[-2, -4], [3, 1], [5, 1], [0, 200], [-200, 4]])
-    savings = savings_of(shares, np.array([0.5, 1, 1, 1, 1]), saved, ["-a", "-b"], "-Oz")
-    assert savings.saved.tolist() == [[-4, -8], [4, 1], [-25, 27]], "per time that the answer was shown"
-    assert savings.functions.tolist() == [2, 1, 1]
+def test_few_examples_stand_for_many(monkeypatch, tmp_path):
+    rng = np.random.default_rng(5)
+    shares = rng.dirichlet(np.ones(3), size=3000)
+    sizes = rng.integers(1, 500, 3000)
+    saved = np.stack([sizes // 10, np.full(3000, 200)], axis=1)
+    monkeypatch.setattr(savings_module, "EXAMPLES", 100)
+    savings = savings_of(shares, np.ones(3000), saved, sizes, ["-a", "-b"], "-Oz")
+    assert len(savings.answer) == 300 and savings.saved.max() == savings_module.MOST
+    for answer in range(3):
+        of_answer = savings.answer == answer
+        wanted = (shares[:, answer] @ saved[:, 0]) / shares[:, answer].sum()
+        assert savings.saved[of_answer, 0].mean() == pytest.approx(wanted, rel=0.02)
+        assert savings.weight[of_answer].sum() == pytest.approx(1, rel=1e-5)
     write_savings(tmp_path / "s.npz", savings)
     again = read_savings(tmp_path / "s.npz")
     assert (again.answers, again.lists) == (savings.answers, savings.lists)
-    assert (again.saved == savings.saved).all() and (again.functions == savings.functions).all()
+    for name in ("answer", "weight", "size", "saved"):
+        assert (getattr(again, name) == getattr(savings, name)).all()
     (tmp_path / "s.npz").write_bytes(b"PK damaged")
     with pytest.raises((ValueError, OSError)):
         read_savings(tmp_path / "s.npz")

@@ -10,9 +10,10 @@ from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import add_lists, encode_list, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.passlist import PassList
+from passformer.model import savings as savings_module
 from passformer.model.package import open_package
 from passformer.train import caution as caution_module
-from passformer.train.caution import _threshold, find_caution, saved, train_savings, validation_rows
+from passformer.train.caution import _threshold, find_caution, train_savings, validation_rows
 from passformer.train.config import DataSection
 from passformer.train.stream import PackStream
 
@@ -26,14 +27,18 @@ def matrix(labelled):
 def test_savings_are_those_of_train(sharpness, labelled, matrix):
     savings = train_savings(Corpus(labelled), matrix, DataSection(sharpness=sharpness, negatives=0.5))
     assert savings.answers == ("-Oz", *savings.lists)
-    for answer, (row, functions) in enumerate(zip(savings.saved[1:], savings.functions[1:], strict=True)):
-        assert row[answer] > 0 or not functions, "where a list was shown it saved something"
-    assert savings.functions[0] > 1, "few of those were shown"
+    for answer, row in zip(savings.answer.tolist(), savings.saved, strict=True):
+        assert answer == 0 or row[answer - 1] > 0, "where a list was shown it saved something"
+    of_oz = savings.answer == 0
+    assert savings.weight[of_oz].sum() > 1, "few of those were shown"
     if np.isinf(sharpness):
-        assert (savings.saved[0] <= 0).all(), "where -Oz is the best, nothing saves"
+        assert (savings.saved[of_oz] <= 0).all(), "where -Oz is the best, nothing saves"
+    columns = Corpus(labelled).columns(["split", "instructions"]).to_pydict()
+    train = {n for split, n in zip(columns["split"], columns["instructions"], strict=True) if split == "train"}
+    assert set(savings.size.tolist()) <= train
 
 
-def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix):
+def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix, monkeypatch):
     """The stream's own samples, counted, against the averages that the tables are made of."""
     data = DataSection(sharpness=1.5, negatives=0.4, gain_power=0.5, answers=4, ir_share=0, unoptimised_share=0)
     rows = list(read_tokens(dataset, "train"))
@@ -50,8 +55,9 @@ def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, 
     chances = {answer: weights[token] / sum(weights.values()) for answer, token in tokens.items()}
     ids = {row.function_id for row in rows}
     known = [i for i, id_ in enumerate(matrix.function_ids) if id_ in ids]
-    mean = saved(matrix)[known].clip(-50, 50).mean(axis=0)
-    assert savings.expected(chances) == pytest.approx(mean, abs=0.15 * np.abs(mean).max())
+    mean = matrix.saved(-50)[known].clip(-50, 50).mean(axis=0)
+    monkeypatch.setattr(savings_module, "_SPREAD", 1e9)  # of all sizes
+    assert savings.posterior(chances, 1) @ savings.saved == pytest.approx(mean, abs=0.15 * np.abs(mean).max())
 
 
 def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkeypatch):
@@ -64,7 +70,7 @@ def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkey
         chosen, figures = find_caution(opened, rows, matrix)
         assert figures["functions"] == len(rows) and figures["caution"] == chosen
         assert figures["regressed"] <= 100 * most
-    assert saved(matrix).max() > 0
+    assert matrix.saved(-50).max() > 0
 
 
 def test_the_threshold_stops_before_too_much_harm(monkeypatch):

@@ -52,6 +52,10 @@ class Matrix:
     counts: Counts
     """(functions, lists); `LOST` where there is no count."""
 
+    def saved(self, lost: int) -> Counts:
+        """(functions, lists) instructions saved over -Oz, and `lost` by a list that LLVM does not survive."""
+        return np.where(self.counts == LOST, lost, self.baseline[:, None] - self.counts)
+
 
 def matrix_of(journal: Journal, pass_lists: Sequence[PassList]) -> Matrix:
     """Of a journal whose records hold `counts` of these lists, sorted by function id."""

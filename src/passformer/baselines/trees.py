@@ -2,12 +2,13 @@
 
 The features are the counts of each opcode in the unoptimised function, and in view `both` also after -Oz: the same
 views of the code as the model has. Two questions are asked of them, each where it answers best. How much does a list
-save? names one list that nothing verifies. Which list is the best one? ranks lists that are run: lists that are often
-the best are good together, while those that save much on average are often good on the same functions.
+save? names one list that nothing verifies. Which list is the best one? ranks lists that are run, from the probabilities
+as the model does from its own (`passformer.model.savings`).
 """
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from passformer.autotune.labels import canonical_columns
-from passformer.autotune.tunings import LOST, Matrix, read_tunings, to_matrix
+from passformer.autotune.tunings import Matrix, read_tunings, to_matrix
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
@@ -26,10 +27,10 @@ from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
+from passformer.model.savings import MOST, savings_of
+from passformer.model.savings import Savings as Experience
 
 Features = npt.NDArray[np.float32]
-_MOST = 50
-"""Savings and losses beyond count as so many: few functions would decide all."""
 
 
 class Savings:
@@ -43,28 +44,33 @@ class Savings:
         """(functions, features) -> (functions, lists)."""
         return np.column_stack([regressor.predict(features) for regressor in self._regressors])
 
-    def rank(self, features: Features) -> list[list[PassList]]:
-        """For each function all lists, those first that save most; -Oz stands where that is nothing."""
+    def rank(self, features: Features, number: int) -> list[list[PassList]]:
+        """For each function the lists that save most; -Oz stands where that is nothing."""
         ranked = []
         for row in self.predict(features):
             order = np.argsort(-row, kind="stable")
             num_gains = int((row > 0).sum())
             lists = [self._pass_lists[i] for i in order]
-            ranked.append([*lists[:num_gains], OZ, *lists[num_gains:]])
+            ranked.append([*lists[:num_gains], OZ, *lists[num_gains:]][:number])
         return ranked
 
 
 class Winners:
     """A classifier: which list is the canonical best one, -Oz where none beats it."""
 
-    def __init__(self, pass_lists: Sequence[PassList], classifier: Any) -> None:
-        self._lists = [OZ if label < 0 else pass_lists[label] for label in classifier.classes_]
+    def __init__(self, pass_lists: Sequence[PassList], classifier: Any, experience: Experience) -> None:
+        self._answers = [str(OZ if label < 0 else pass_lists[label]) for label in classifier.classes_]
         self._classifier = classifier
+        self._experience = experience
 
-    def rank(self, features: Features) -> list[list[PassList]]:
-        """For each function all lists that are the best of some, the most probable first."""
-        chances = self._classifier.predict_proba(features)
-        return [[self._lists[i] for i in np.argsort(-row, kind="stable")] for row in chances]
+    def rank(self, features: Features, number: int) -> list[list[PassList]]:
+        """For each function lists to try beside -Oz."""
+        ranked = []
+        for row, size in zip(self._classifier.predict_proba(features), _sizes(features), strict=True):
+            chances = dict(zip(self._answers, row.tolist(), strict=True))
+            weights = self._experience.posterior(chances, int(size))
+            ranked.append([PassList.parse(t) for t in islice(self._experience.rank(weights, chances), number)])
+        return ranked
 
 
 class TreesMethod:
@@ -85,12 +91,10 @@ class TreesMethod:
             self._fitted[form] = train_trees(self._corpus, form, pool, self._seed, self._report)
         features, reading = features_of([task.ir for task in tasks], _oz(tasks[0].llvm, tasks[0].protocol), form, pool)
         started = time.process_time()
-        ranked = self._fitted[form].rank(features)
+        ranked = self._fitted[form].rank(features, max(budget, 1))
         each = (time.process_time() - started) / max(len(tasks), 1)
         for lists, seconds in zip(ranked, reading, strict=True):
-            if budget > 0:
-                lists = [p for p in lists if p != OZ]
-            yield Proposal(tuple(lists[: max(budget, 1)]), seconds + each)
+            yield Proposal(tuple(lists), seconds + each)
 
 
 def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: Report = silent) -> Savings | Winners:
@@ -134,7 +138,7 @@ def fit_savings(
     matrix: Matrix, features: Features, iterations: int = 100, seed: int = 0, report: Report = silent
 ) -> Savings:
     """Fit on functions whose rows in `matrix` and `features` correspond; what LLVM did not survive saves nothing."""
-    saved = np.where(matrix.counts == LOST, 0, matrix.baseline[:, None] - matrix.counts).clip(-_MOST, _MOST)
+    saved = matrix.saved(0).clip(-MOST, MOST)
     regressors = []
     for i in range(saved.shape[1]):
         regressor = HistGradientBoostingRegressor(max_iter=iterations, random_state=seed)
@@ -146,9 +150,20 @@ def fit_savings(
 def fit_winners(
     matrix: Matrix, features: Features, iterations: int = 100, seed: int = 0, report: Report = silent
 ) -> Winners:
-    """Fit on functions whose rows in `matrix` and `features` correspond."""
+    """Fit on functions whose rows in `matrix` and `features` (of view `both`) correspond."""
     report("fitting trees", 0, 1)
+    labels = canonical_columns(matrix)
     classifier = HistGradientBoostingClassifier(max_iter=iterations, max_leaf_nodes=15, random_state=seed)
-    fitted = Winners(matrix.pass_lists, classifier.fit(features, canonical_columns(matrix)))
+    classifier.fit(features, labels)
+    shares = np.zeros((len(labels), 1 + len(matrix.pass_lists)))
+    shares[np.arange(len(labels)), labels + 1] = 1
+    sizes, lists = _sizes(features), [str(p) for p in matrix.pass_lists]
+    experience = savings_of(shares, np.ones(len(labels)), matrix.saved(-MOST), sizes, lists, str(OZ))
     report("fitting trees", 1, 1)
-    return fitted
+    return Winners(matrix.pass_lists, classifier, experience)
+
+
+def _sizes(features: Features) -> npt.NDArray[np.int64]:
+    """(functions,) instructions before any optimisation, from features of view `both`."""
+    sizes: npt.NDArray[np.int64] = features[:, : features.shape[1] // 2].sum(axis=1).astype(np.int64)
+    return sizes

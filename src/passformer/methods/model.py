@@ -1,13 +1,14 @@
 """The language model as a method: read a module's functions, ask for their most probable pass lists, rank these.
 
-The model knows single functions. Of a module with several the largest are asked for, and a list counts with its
-probability for each, weighted by the function's size.
+The model knows single functions. Of a module with several the largest are asked for, and what a list is expected to
+save is the sum over them.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -72,16 +73,22 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
     watch = Stopwatch(sandbox)
     form = form_for(package, budget)
     views = views_of(task, form.shows_oz, sandbox)
-    if not views:  # nothing in it that LLVM can split off
+    codes = [package.writer.view(view.unoptimised, view.after_oz) for view in views]
+    if budget == 0 and any(package.writer.is_cut(form, code) for code in codes):
         return Proposal((OZ,), watch.cpu_seconds)
-    scores: Counter[PassList] = Counter()
-    for view in views:
-        for pass_list, probability in _ask(package, form, view, budget):
-            scores[pass_list] += probability * view.instructions  # type: ignore[assignment]
-    lists = sorted((p for p in scores if available(p, task.llvm)), key=lambda p: (-scores[p], len(p), str(p)))
-    if budget > 0:
-        lists = [p for p in lists if p != OZ][:budget]
-    return Proposal(tuple(lists[: max(budget, 1)]) or (OZ,), watch.cpu_seconds)
+    weights = np.zeros(len(package.savings.answer))
+    chances: Counter[str] = Counter()
+    for view, code in zip(views, codes, strict=True):
+        found = chances_of(package, package.writer.prompt(form, code).tolist(), budget)
+        weights += package.savings.posterior(found, view.instructions)
+        chances.update(found)
+    if budget == 0:
+        text, saved = package.savings.best(weights)
+        ranked = iter([text] if saved > package.facts.caution else [])
+    else:
+        ranked = package.savings.rank(weights, chances)
+    lists = (p for p in map(PassList.parse, ranked) if available(p, task.llvm))
+    return Proposal(tuple(islice(lists, max(budget, 1))) or (OZ,), watch.cpu_seconds)
 
 
 def form_for(package: Package, budget: int) -> Form:
@@ -110,24 +117,11 @@ def views_of(task: Task, with_oz: bool, sandbox: Sandbox) -> list[View]:
     return views
 
 
-def _ask(package: Package, form: Form, view: View, budget: int) -> list[tuple[PassList, float]]:
-    """The model's lists for a function with their probabilities.
-
-    Without a budget it is one: the list that is expected to save most, -Oz where none is, or the prompt had to be cut.
-    """
-    writer = package.writer
-    code = writer.view(view.unoptimised, view.after_oz)
-    if budget == 0 and writer.is_cut(form, code):
-        return [(OZ, 1.0)]
-    prompt = writer.prompt(form, code).tolist()
-    if budget == 0:
-        chosen, saved = package.savings.best(chances_of(package, prompt))
-        return [(PassList.parse(chosen) if saved > package.facts.caution else OZ, 1.0)]
-    found = best_first(package.model, prompt, package.grammar, budget + 1)  # one more: -Oz may be among them
-    return [(PassList(h.names), float(np.exp(h.log_probability))) for h in found]
-
-
-def chances_of(package: Package, prompt: Sequence[int]) -> dict[str, float]:
-    """How probable each answer is, for what `package.savings` makes of it."""
-    found = one_token_lists(package.model, prompt, package.grammar)
-    return {str(PassList(names)): chance for names, chance in found.items()}
+def chances_of(package: Package, prompt: Sequence[int], budget: int) -> dict[str, float]:
+    """How probable the answers are: all that are one token, or the likeliest few of a model that has no such tokens."""
+    if package.grammar.writes_lists:
+        found = one_token_lists(package.model, prompt, package.grammar)
+    else:
+        number = max(budget + 1, 8)  # one more: -Oz may be among them
+        found = {h.names: np.exp(h.log_probability) for h in best_first(package.model, prompt, package.grammar, number)}
+    return {str(PassList(names)): float(chance) for names, chance in found.items()}

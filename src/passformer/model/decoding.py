@@ -42,6 +42,11 @@ class Grammar:
     max_length: int = 16
     """Passes in a list."""
 
+    @property
+    def writes_lists(self) -> bool:
+        """Whether some tokens stand for whole lists."""
+        return any(len(names) > 1 for names in self.passes.values())
+
     def allowed(self, names: tuple[str, ...]) -> list[int]:
         """Tokens that may follow the passes of a list."""
         room, used = self.max_length - len(names), self.once.intersection(names)

@@ -1,48 +1,101 @@
-"""What a list is expected to save where it is not certain which list is the best one.
+"""What lists save where it is not certain which list is the best one.
 
-A model says how probable each answer is. What a list saves where another answer was right is known from the functions
-that it was trained on. Both together tell which single list to name when nothing will be verified, and whether to name
-any: a list that is probably good may do much harm where it is not.
+A model says how probable each answer is. What lists saved where another answer was right is known from the functions
+that it was trained on. Together they tell which single list to name when nothing will be verified, and whether to name
+any (a list that is probably good may do much harm where it is not), and which K lists to try when the best of them
+will be taken: the K most probable ones are often good on the same functions.
 
-A model is not shown functions as often as they occur: few of those on which nothing beats -Oz, and large gains count
-more (see `DataSection`). Its probabilities are of what it is shown, and are weighed back here.
+Some training functions of each answer stand for all of them. For one prompt they are weighed by how probable their
+answer is, and how near they are in size. A model is not shown functions as often as they occur: few of those on which
+nothing beats -Oz, and large gains count more (see `DataSection`). Its probabilities are of what it is shown, and are
+weighed back here.
 """
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+MOST = 50
+"""Savings and losses beyond count as so many: few functions would decide all."""
+EXAMPLES = 400
+"""Training functions that stand for all of one answer."""
+_SPREAD = 0.7
+"""Standard deviation of how sizes are compared, in logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Mean instructions saved over the baseline, by what is the answer."""
+    """N examples: training functions, each with one of its answers."""
 
     answers: tuple[str, ...]
     """Lists as text, A of them; the first is the baseline itself."""
     lists: tuple[str, ...]
     """As text, L of them."""
-    saved: Floats
-    """(A, L): sum over functions of what the list saves on them, for each time that the answer was shown."""
-    functions: Floats
-    """(A,): functions for each time that the answer was shown."""
+    answer: npt.NDArray[np.uint16]
+    """(N,) index into `answers`."""
+    weight: npt.NDArray[np.float32]
+    """(N,) functions that the example stands for, for each time that its answer was shown."""
+    size: npt.NDArray[np.int32]
+    """(N,) instructions before any optimisation."""
+    saved: npt.NDArray[np.int8]
+    """(N, L) instructions saved over the baseline."""
 
-    def expected(self, chances: Mapping[str, float]) -> npt.NDArray[np.float64]:
-        """(L,) instructions that each list saves, for chances of answers; unknown answers say nothing."""
-        weights = np.array([chances.get(answer, 0.0) for answer in self.answers])
-        functions = float(weights @ self.functions.astype(np.float64))
-        saved: npt.NDArray[np.float64] = weights @ self.saved.astype(np.float64)
-        return saved / functions if functions else saved
+    def posterior(self, chances: Mapping[str, float], size: int) -> Floats:
+        """(N,) how much each example says of a function of `size` instructions, given chances of answers; sums to 1.
 
-    def best(self, chances: Mapping[str, float]) -> tuple[str, float]:
+        All 0 where none of the answers is known.
+        """
+        chance = np.array([chances.get(answer, 0.0) for answer in self.answers])
+        weights = chance[self.answer] * self.weight.astype(np.float64)
+        known = weights > 0
+        if known.any():
+            nearness = -(((_log_size(self.size) - _log_size(np.array(size))) / _SPREAD) ** 2) / 2
+            weights *= np.exp(np.minimum(nearness - nearness[known].max(), 0))
+            weights /= weights.sum()
+        return weights
+
+    def best(self, weights: Floats) -> tuple[str, float]:
         """The list that is expected to save most, and how much; the baseline and 0 where nothing is to be saved."""
-        saved = self.expected(chances)
+        saved = weights @ self.saved
         best = int(saved.argmax())
         return (self.lists[best], float(saved[best])) if saved[best] > 0 else (self.answers[0], 0.0)
+
+    def rank(self, weights: Floats, chances: Mapping[str, float]) -> Iterator[str]:
+        """Lists to try beside the baseline: first those that are good together, then the others by how probable."""
+        chosen = {self.answers[0]}
+        for text in self._portfolio(weights):
+            chosen.add(text)
+            yield text
+        others = chances.keys() - chosen
+        yield from sorted(others, key=lambda text: (-chances[text], len(text), text))
+
+    def _portfolio(self, weights: Floats) -> Iterator[str]:
+        """Each the list that adds most to the best of those before it, until nothing is expected to be added.
+
+        Greedy, which is within 1 - 1/e of the best choice (expected savings of the best of a set are submodular), and
+        lazy: what a list adds can only fall, so few are computed again.
+        """
+        known = np.flatnonzero(weights)
+        weights, saved = weights[known], np.asfortranarray(self.saved[known].clip(0))
+        reached = np.zeros(len(known), dtype=np.int8)
+        heap = [(-float(adds), i, 0) for i, adds in enumerate(weights @ saved)]
+        heapq.heapify(heap)
+        chosen = 0
+        while heap and heap[0][0] < 0:
+            _, i, computed = heapq.heappop(heap)
+            if computed == chosen:
+                yield self.lists[i]
+                np.maximum(reached, saved[:, i], out=reached)
+                chosen += 1
+            else:
+                adds = float(weights @ (np.maximum(reached, saved[:, i]) - reached))
+                heapq.heappush(heap, (-adds, i, chosen))
 
 
 def write_savings(path: Path, savings: Savings) -> None:
@@ -52,8 +105,10 @@ def write_savings(path: Path, savings: Savings) -> None:
             file,
             answers=list(savings.answers),
             lists=list(savings.lists),
+            answer=savings.answer,
+            weight=savings.weight,
+            size=savings.size,
             saved=savings.saved,
-            functions=savings.functions,
         )
 
 
@@ -61,25 +116,43 @@ def read_savings(path: Path) -> Savings:
     """Raises ValueError, KeyError or OSError where the file is damaged."""
     with np.load(path, allow_pickle=False) as data:
         answers, lists = (tuple(map(str, data[name])) for name in ("answers", "lists"))
-        return Savings(answers, lists, data["saved"], data["functions"])
+        return Savings(answers, lists, *(data[name] for name in ("answer", "weight", "size", "saved")))
 
 
 def savings_of(
-    shares: npt.NDArray[np.float64],
-    shown: npt.NDArray[np.float64],
-    saved: npt.NDArray[np.int64],
-    lists: Sequence[str],
-    baseline: str,
-    most: int = 50,
+    shares: Floats, shown: Floats, saved: Integers, sizes: Integers, lists: Sequence[str], baseline: str
 ) -> Savings:
-    """From F functions, tables of what was shown as their answers and what the lists save.
+    """From F functions, examples of what was shown as their answers and what the lists save.
 
     `shares` (F, 1 + L): how often each answer is shown with a function, the baseline first. `shown` (F,): how much the
-    function counts in training. `saved` (F, L); savings and losses beyond `most` count as so many, or few functions
-    would decide all.
+    function counts in training. `saved` (F, L) and `sizes` (F,): instructions. Of an answer with more than `EXAMPLES`
+    functions an even sample along their sizes is taken.
     """
     times = shares.T @ shown
-    each = np.divide(1.0, times, out=np.zeros_like(times), where=times > 0)
-    table = each[:, None] * (shares.T @ saved.clip(-most, most).astype(np.float64))
-    functions = each * shares.sum(axis=0)
-    return Savings((baseline, *lists), tuple(lists), table.astype(np.float32), functions.astype(np.float32))
+    taken, weights, answers = [], [], []
+    for answer in np.flatnonzero(times):
+        functions = np.flatnonzero(shares[:, answer])
+        share = shares[functions, answer]
+        if len(functions) > EXAMPLES:
+            by_size = np.argsort(sizes[functions], kind="stable")
+            reached = np.cumsum(share[by_size])
+            at = np.searchsorted(reached, (np.arange(EXAMPLES) + 0.5) / EXAMPLES * reached[-1])
+            functions, share = functions[by_size[at]], np.full(EXAMPLES, reached[-1] / EXAMPLES)
+        taken.append(functions)
+        weights.append(share / times[answer])
+        answers.append(np.full(len(functions), answer))
+    rows = np.concatenate(taken)
+    return Savings(
+        (baseline, *lists),
+        tuple(lists),
+        np.concatenate(answers).astype(np.uint16),
+        np.concatenate(weights).astype(np.float32),
+        sizes[rows].astype(np.int32),
+        saved[rows].clip(-MOST, MOST).astype(np.int8),
+    )
+
+
+def _log_size(size: npt.NDArray[np.integer]) -> Floats:
+    """Differences of a few instructions are nothing between small functions."""
+    logs: Floats = np.log(size + 8.0)
+    return logs

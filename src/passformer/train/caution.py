@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from passformer.autotune.labels import canonical_columns
-from passformer.autotune.tunings import LOST, Matrix
+from passformer.autotune.tunings import Matrix
 from passformer.corpus.store import Corpus, draw_order
 from passformer.dataset.rows import TokenRow
 from passformer.dataset.tokens import read_tokens
@@ -15,26 +15,28 @@ from passformer.llvm.passlist import OZ
 from passformer.llvm.progress import Report, silent
 from passformer.methods.model import chances_of, form_for
 from passformer.model.package import Package
-from passformer.model.savings import Savings, savings_of
+from passformer.model.savings import MOST, Savings, savings_of
 from passformer.train.config import DataSection
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 MOST_REGRESSED = 0.008
 """Share of all functions that an unverified list may make larger: 1 %, and a fifth less because this is a sample."""
-_LOSS = -50
-"""Instructions that a list which LLVM does not survive is said to save."""
 
 
 def train_savings(corpus: Corpus, matrix: Matrix, data: DataSection) -> Savings:
     """From the functions of train, for a model that was shown them as `data` says."""
-    columns = corpus.columns(["id", "split"]).to_pydict()
-    train = {id_ for id_, split in zip(columns["id"], columns["split"], strict=True) if split == "train"}
-    rows = [i for i, id_ in enumerate(matrix.function_ids) if id_ in train]
-    part = Matrix([matrix.function_ids[i] for i in rows], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
-    gains = saved(part)
+    columns = corpus.columns(["id", "split", "instructions"]).to_pydict()
+    facts = zip(columns["id"], columns["split"], columns["instructions"], strict=True)
+    sizes = {id_: size for id_, split, size in facts if split == "train"}
+    rows = [i for i, id_ in enumerate(matrix.function_ids) if id_ in sizes]
+    ids = [matrix.function_ids[i] for i in rows]
+    part = Matrix(ids, matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
+    gains = part.saved(-MOST)
     shares, shown = _as_shown(gains, canonical_columns(part), data)
-    return savings_of(shares, shown, gains, [str(p) for p in matrix.pass_lists], str(OZ))
+    return savings_of(
+        shares, shown, gains, np.array([sizes[i] for i in ids]), [str(p) for p in matrix.pass_lists], str(OZ)
+    )
 
 
 def _as_shown(gains: Integers, labels: Integers, data: DataSection) -> tuple[Floats, Floats]:
@@ -57,11 +59,6 @@ def _as_shown(gains: Integers, labels: Integers, data: DataSection) -> tuple[Flo
     return shares, np.where(is_better, (1.0 + best) ** data.gain_power, share_of_others)
 
 
-def saved(matrix: Matrix) -> Integers:
-    """(functions, lists) instructions saved over -Oz."""
-    return np.where(matrix.counts == LOST, _LOSS, matrix.baseline[:, None] - matrix.counts)
-
-
 def validation_rows(corpus: Corpus, number: int) -> list[TokenRow]:
     """Functions of validation, the same each time."""
     rows = read_tokens(corpus.folder / "dataset", "validation")
@@ -77,14 +74,15 @@ def find_caution(
     """
     place = {id_: i for i, id_ in enumerate(matrix.function_ids)}
     column = {str(p): i for i, p in enumerate(matrix.pass_lists)}
-    gains = saved(matrix)
+    gains = matrix.saved(-MOST)
     form = form_for(package, 0)
     known = [row for row in rows if row.function_id in place]
     expected, outcomes = np.zeros(len(known)), np.zeros(len(known), dtype=np.int64)
     for number, row in enumerate(known):
         if not package.writer.is_cut(form, row):
             prompt = package.writer.prompt(form, row).tolist()
-            chosen, expected[number] = package.savings.best(chances_of(package, prompt))
+            weights = package.savings.posterior(chances_of(package, prompt, 0), row.before)
+            chosen, expected[number] = package.savings.best(weights)
             if expected[number] > 0:
                 outcomes[number] = gains[place[row.function_id], column[chosen]]
         report("finding how cautious to be", number + 1, len(known))
