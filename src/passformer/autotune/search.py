@@ -39,7 +39,7 @@ def mutation_search(trial: Trial, rng: random.Random, passes: Sequence[Pass]) ->
         before = trial.compilations
         trial.try_lists(
             [
-                random_pass_list(rng, passes) if i % 8 == 0 else _mutate(rng.choice(parents), parents, rng, passes)
+                random_pass_list(rng, passes) if i % 8 == 0 else mutate(rng.choice(parents), parents, rng, passes)
                 for i in range(_BATCH)
             ]
         )
@@ -50,7 +50,7 @@ def mutation_search(trial: Trial, rng: random.Random, passes: Sequence[Pass]) ->
 SEARCHES: dict[str, Search] = {"random": random_search, "mutation": mutation_search}
 
 
-def _mutate(parent: PassList, parents: Sequence[PassList], rng: random.Random, passes: Sequence[Pass]) -> PassList:
+def mutate(parent: PassList, parents: Sequence[PassList], rng: random.Random, passes: Sequence[Pass]) -> PassList:
     """Insert, remove, replace, move or splice, once or twice."""
     names = list(parent.names)
     for _ in range(rng.choice((1, 1, 2))):
