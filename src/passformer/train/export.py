@@ -56,6 +56,7 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 5000, repo
         caution=0.0,
         digests={},
         recipe={
+            "parameters": model.config.num_parameters,
             "config": config.model_dump(mode="json"),
             "step": facts["step"],
             "tokens": facts["tokens"],

@@ -1,0 +1,108 @@
+"""Write the card of the shipped model, src/passformer/weights/README.md, from model.json and docs/results.
+
+Usage: python benchmarks/model_card.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from passformer.model.package import FILES, SHIPPED, read_facts
+
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+LICENCES = {
+    "ai-soco": ("AI-SOCO 2020: C++ solutions from Codeforces", "MIT"),
+    "csmith": ("random programs, made by csmith", "ours"),
+    "debian": ("Debian source packages", "each package's own, all DFSG-free"),
+    "jotai": ("Jotai: functions mined from open source", "GPL-3.0"),
+    "poj-104": ("POJ-104: C and C++ solutions, as in CodeXGLUE", "C-UDA"),
+    "transcoder": ("TransCoder's GeeksforGeeks programs", "MIT"),
+}
+LIMITS = """\
+- It proposes orders for one LLVM version; with another one `passformer` uses the fixed order of its coreset.
+- It knows single functions of C and C++, as clang writes them for x86-64. On other languages and targets its lists are
+  as correct (LLVM's passes are the same), and may save less.
+- It proposes; LLVM compiles. Named unverified (`--budget 0`), a list can make code larger. With a budget the smallest
+  result is taken, `-Oz` among them.
+- The code that it can write itself (the paper's auxiliary task) is for study: nothing that it writes is ever compiled
+  into a user's program.
+- Its lists were run on thousands of programs and compared (docs/verify.md). That is evidence, no proof: `--check` runs
+  your own tests."""
+
+
+def rows_of(data: dict[str, Any], method: str) -> dict[int, dict[str, Any]]:
+    """By budget."""
+    return {row["budget"]: row for row in data["rows"] if row["method"] == method}
+
+
+def card() -> str:
+    """Markdown."""
+    facts = read_facts(SHIPPED)
+    recipe, data = facts.recipe["config"], facts.recipe["data"]
+    evaluation = json.loads((RESULTS / "evaluation.json").read_text())
+    corpus = json.loads((RESULTS / "corpus.json").read_text())
+    size = sum((SHIPPED / name).stat().st_size for name in (*FILES, "model.json")) / 1e6
+    model, optim = recipe["model"], recipe["optim"]
+    shape = f"{model['num_layers']} layers, {model['num_heads']} heads, {model['dim']} wide"
+    functions = sum(part["functions"] for part in corpus["train"].values())
+    ours, trees, order = (rows_of(evaluation, method) for method in ("model", "trees", "coreset"))
+    generated = evaluation["generation"]
+    lines = [
+        f"# The shipped model: `{facts.name}`",
+        "",
+        "Written by `python benchmarks/model_card.py` from `model.json` and docs/results.",
+        "",
+        f"A decoder of Llama 2's architecture ({shape}, {facts.recipe['parameters']:,} parameters), trained from scratch",
+        "on LLVM IR to say which pass lists make a function smaller than `clang -Oz` does. ONNX with 8-bit weights,",
+        f"{size:.1f} MB with all that lies here; LLVM {facts.llvm}; Apache-2.0, as all of passformer.",
+        "",
+        "## Data",
+        "",
+        f"{functions:,} functions of train (docs/corpus.md), labelled by the autotuner (docs/autotune.md), protocol",
+        f"`{facts.protocol}`, LLVM {data['llvm']}. No text of validation or test is in train, and none of the sources is",
+        "part of this repository.",
+        "",
+        "| source | what | licence | functions of train |",
+        "|---|---|---|---:|",
+        *(
+            f"| {name} | {LICENCES[name][0]} | {LICENCES[name][1]} | {part['functions']:,} |"
+            for name, part in corpus["train"].items()
+        ),
+        "",
+        "## Recipe",
+        "",
+        "`passformer train --config configs/cpu.toml --data data/full --out runs/cpu`, then "
+        "`passformer export runs/cpu --data data/full` (docs/model.md).",
+        "",
+        f"Seed {recipe['run']['seed']}; {facts.recipe['step']:,} steps of {optim['packs_per_step']} packs, "
+        f"{facts.recipe['tokens'] / 1e6:.1f} million tokens; AdamW,",
+        f"learning rate {optim['learning_rate']:g}. All settings are in `model.json`.",
+        "",
+        "## Results",
+        "",
+        f"On {evaluation['functions']:,} functions of test, against `clang -Oz`: share of the autotuner's gain "
+        f"({evaluation['autotuner_improvement']:.2f} %) at so many additional compilations a function; `trees` are "
+        "gradient-boosted trees on opcode counts with the same data, `coreset` is the fixed order.",
+        "",
+        "| additional compilations | model | trees | coreset |",
+        "|---:|---:|---:|---:|",
+        *(
+            f"| {budget} | {ours[budget]['capture']:.1f} % | {trees[budget]['capture']:.1f} % | "
+            f"{order[budget]['capture']:.1f} % |"
+            for budget in sorted(ours)
+        ),
+        "",
+        f"Unverified (0 additional compilations) {ours[0]['regressed']:,} of {evaluation['functions']:,} functions get",
+        f"larger. Of the code that it writes, {generated['compiles']:.1f} % compiles and {generated['exact_match']:.1f} %",
+        "is what LLVM makes, to the letter. More: docs/results.",
+        "",
+        "## Limits",
+        "",
+        LIMITS,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    (SHIPPED / "README.md").write_text(card())
