@@ -71,7 +71,7 @@ def test_a_run_that_is_not_finished_cannot_be_exported(run, labelled, tmp_path):
         export_run(tmp_path / "cut", tmp_path / "out", Corpus(labelled))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "savings.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "exemplars.npz"])
 def test_a_damaged_package_is_named(name, package, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(package, copy)

@@ -10,10 +10,10 @@ from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import add_lists, encode_list, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.passlist import PassList
-from passformer.model import savings as savings_module
+from passformer.model import exemplars as exemplars_module
 from passformer.model.package import open_package
 from passformer.train import caution as caution_module
-from passformer.train.caution import _threshold, find_caution, train_savings, validation_rows
+from passformer.train.caution import _threshold, find_caution, train_exemplars, validation_rows
 from passformer.train.config import DataSection
 from passformer.train.stream import PackStream
 
@@ -25,17 +25,17 @@ def matrix(labelled):
 
 @pytest.mark.parametrize("sharpness", [2.0, float("inf")])
 def test_savings_are_those_of_train(sharpness, labelled, matrix):
-    savings = train_savings(Corpus(labelled), matrix, DataSection(sharpness=sharpness, negatives=0.5))
-    assert savings.answers == ("-Oz", *savings.lists)
-    for answer, row in zip(savings.answer.tolist(), savings.saved, strict=True):
+    exemplars = train_exemplars(Corpus(labelled), matrix, DataSection(sharpness=sharpness, negatives=0.5))
+    assert exemplars.answers == ("-Oz", *exemplars.lists)
+    for answer, row in zip(exemplars.answer.tolist(), exemplars.saved, strict=True):
         assert answer == 0 or row[answer - 1] > 0, "where a list was shown it saved something"
-    of_oz = savings.answer == 0
-    assert savings.weight[of_oz].sum() > 1, "few of those were shown"
+    of_oz = exemplars.answer == 0
+    assert exemplars.weight[of_oz].sum() > 1, "few of those were shown"
     if np.isinf(sharpness):
-        assert (savings.saved[of_oz] <= 0).all(), "where -Oz is the best, nothing saves"
+        assert (exemplars.saved[of_oz] <= 0).all(), "where -Oz is the best, nothing saves"
     columns = Corpus(labelled).columns(["split", "instructions"]).to_pydict()
     train = {n for split, n in zip(columns["split"], columns["instructions"], strict=True) if split == "train"}
-    assert set(savings.size.tolist()) <= train
+    assert set(exemplars.size.tolist()) <= train
 
 
 def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix, monkeypatch):
@@ -50,14 +50,14 @@ def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, 
         for sample in stream._samples(epoch):
             for start in np.cumsum(sample.parts)[:-1]:
                 weights[int(sample.ids[start])] += float(sample.weights[start])
-    savings = train_savings(Corpus(labelled), matrix, data)
-    tokens = {answer: encode_list(tokenizer, PassList.parse(answer))[0] for answer in savings.answers}
+    exemplars = train_exemplars(Corpus(labelled), matrix, data)
+    tokens = {answer: encode_list(tokenizer, PassList.parse(answer))[0] for answer in exemplars.answers}
     chances = {answer: weights[token] / sum(weights.values()) for answer, token in tokens.items()}
     ids = {row.function_id for row in rows}
     known = [i for i, id_ in enumerate(matrix.function_ids) if id_ in ids]
     mean = matrix.saved(-50)[known].clip(-50, 50).mean(axis=0)
-    monkeypatch.setattr(savings_module, "_SPREAD", 1e9)  # of all sizes
-    assert savings.posterior(chances, 1) @ savings.saved == pytest.approx(mean, abs=0.15 * np.abs(mean).max())
+    monkeypatch.setattr(exemplars_module, "_SPREAD", 1e9)  # of all sizes
+    assert exemplars.posterior(chances, 1) @ exemplars.saved == pytest.approx(mean, abs=0.15 * np.abs(mean).max())
 
 
 def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkeypatch):

@@ -3,7 +3,7 @@
 The features are the counts of each opcode in the unoptimised function, and in view `both` also after -Oz: the same
 views of the code as the model has. Two questions are asked of them, each where it answers best. How much does a list
 save? names one list that nothing verifies. Which list is the best one? ranks lists that are run, from the probabilities
-as the model does from its own (`passformer.model.savings`).
+as the model does from its own (`passformer.model.exemplars`).
 """
 
 import time
@@ -27,8 +27,7 @@ from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
-from passformer.model.savings import MOST, savings_of
-from passformer.model.savings import Savings as Experience
+from passformer.model.exemplars import MOST, Exemplars, exemplars_of
 
 Features = npt.NDArray[np.float32]
 
@@ -58,18 +57,18 @@ class Savings:
 class Winners:
     """A classifier: which list is the canonical best one, -Oz where none beats it."""
 
-    def __init__(self, pass_lists: Sequence[PassList], classifier: Any, experience: Experience) -> None:
+    def __init__(self, pass_lists: Sequence[PassList], classifier: Any, exemplars: Exemplars) -> None:
         self._answers = [str(OZ if label < 0 else pass_lists[label]) for label in classifier.classes_]
         self._classifier = classifier
-        self._experience = experience
+        self._exemplars = exemplars
 
     def rank(self, features: Features, number: int) -> list[list[PassList]]:
         """For each function lists to try beside -Oz."""
         ranked = []
         for row, size in zip(self._classifier.predict_proba(features), _sizes(features), strict=True):
             chances = dict(zip(self._answers, row.tolist(), strict=True))
-            weights = self._experience.posterior(chances, int(size))
-            ranked.append([PassList.parse(t) for t in islice(self._experience.rank(weights, chances), number)])
+            weights = self._exemplars.posterior(chances, int(size))
+            ranked.append([PassList.parse(t) for t in islice(self._exemplars.rank(weights, chances), number)])
         return ranked
 
 
@@ -158,9 +157,9 @@ def fit_winners(
     shares = np.zeros((len(labels), 1 + len(matrix.pass_lists)))
     shares[np.arange(len(labels)), labels + 1] = 1
     sizes, lists = _sizes(features), [str(p) for p in matrix.pass_lists]
-    experience = savings_of(shares, np.ones(len(labels)), matrix.saved(-MOST), sizes, lists, str(OZ))
+    exemplars = exemplars_of(shares, np.ones(len(labels)), matrix.saved(-MOST), sizes, lists, str(OZ))
     report("fitting trees", 1, 1)
-    return Winners(matrix.pass_lists, classifier, experience)
+    return Winners(matrix.pass_lists, classifier, exemplars)
 
 
 def _sizes(features: Features) -> npt.NDArray[np.int64]:

@@ -76,17 +76,17 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
     codes = [package.writer.view(view.unoptimised, view.after_oz) for view in views]
     if budget == 0 and any(package.writer.is_cut(form, code) for code in codes):
         return Proposal((OZ,), watch.cpu_seconds)
-    weights = np.zeros(len(package.savings.answer))
+    weights = np.zeros(len(package.exemplars.answer))
     chances: Counter[str] = Counter()
     for view, code in zip(views, codes, strict=True):
         found = chances_of(package, package.writer.prompt(form, code).tolist(), budget)
-        weights += package.savings.posterior(found, view.instructions)
+        weights += package.exemplars.posterior(found, view.instructions)
         chances.update(found)
     if budget == 0:
-        text, saved = package.savings.best(weights)
+        text, saved = package.exemplars.best(weights)
         ranked = iter([text] if saved > package.facts.caution else [])
     else:
-        ranked = package.savings.rank(weights, chances)
+        ranked = package.exemplars.rank(weights, chances)
     lists = (p for p in map(PassList.parse, ranked) if available(p, task.llvm))
     return Proposal(tuple(islice(lists, max(budget, 1))) or (OZ,), watch.cpu_seconds)
 

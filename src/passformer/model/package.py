@@ -1,4 +1,4 @@
-"""A runtime folder: model.onnx, tokenizer.json, savings.npz, and model.json, which says what they are."""
+"""A runtime folder: model.onnx, tokenizer.json, exemplars.npz, and model.json, which says what they are."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ from passformer.dataset.prompt import Form
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokenizer import load_tokenizer
 from passformer.model.decoding import Grammar, LanguageModel
+from passformer.model.exemplars import Exemplars, read_exemplars
 from passformer.model.grammar import grammar_of
 from passformer.model.runtime import OnnxModel
-from passformer.model.savings import Savings, read_savings
 
 FORMAT = 1
 SHIPPED = Path(passformer.__file__).parent / "weights"
 """The model that comes along."""
-FILES = ("model.onnx", "tokenizer.json", "savings.npz")
+FILES = ("model.onnx", "tokenizer.json", "exemplars.npz")
 
 
 class DamagedPackage(Exception):
@@ -62,7 +62,7 @@ class Package:
     tokenizer: Tokenizer
     writer: Writer
     grammar: Grammar
-    savings: Savings
+    exemplars: Exemplars
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
@@ -86,10 +86,10 @@ def open_package(folder: Path, num_threads: int = 1) -> Package:
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         grammar = grammar_of(tokenizer, facts.passes, facts.metas)
         model = OnnxModel(folder / "model.onnx", num_threads)
-        savings = read_savings(folder / "savings.npz")
+        exemplars = read_exemplars(folder / "exemplars.npz")
     except Exception as error:  # each library raises its own
         raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
-    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar, savings)
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar, exemplars)
 
 
 def read_facts(folder: Path) -> Facts:

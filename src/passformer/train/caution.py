@@ -14,8 +14,8 @@ from passformer.dataset.tokens import read_tokens
 from passformer.llvm.passlist import OZ
 from passformer.llvm.progress import Report, silent
 from passformer.methods.model import chances_of, form_for
+from passformer.model.exemplars import MOST, Exemplars, exemplars_of
 from passformer.model.package import Package
-from passformer.model.savings import MOST, Savings, savings_of
 from passformer.train.config import DataSection
 
 Integers = npt.NDArray[np.int64]
@@ -24,7 +24,7 @@ MOST_REGRESSED = 0.008
 """Share of all functions that an unverified list may make larger: 1 %, and a fifth less because this is a sample."""
 
 
-def train_savings(corpus: Corpus, matrix: Matrix, data: DataSection) -> Savings:
+def train_exemplars(corpus: Corpus, matrix: Matrix, data: DataSection) -> Exemplars:
     """From the functions of train, for a model that was shown them as `data` says."""
     columns = corpus.columns(["id", "split", "instructions"]).to_pydict()
     facts = zip(columns["id"], columns["split"], columns["instructions"], strict=True)
@@ -34,7 +34,7 @@ def train_savings(corpus: Corpus, matrix: Matrix, data: DataSection) -> Savings:
     part = Matrix(ids, matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
     gains = part.saved(-MOST)
     shares, shown = _as_shown(gains, canonical_columns(part), data)
-    return savings_of(
+    return exemplars_of(
         shares, shown, gains, np.array([sizes[i] for i in ids]), [str(p) for p in matrix.pass_lists], str(OZ)
     )
 
@@ -81,8 +81,8 @@ def find_caution(
     for number, row in enumerate(known):
         if not package.writer.is_cut(form, row):
             prompt = package.writer.prompt(form, row).tolist()
-            weights = package.savings.posterior(chances_of(package, prompt, 0), row.before)
-            chosen, expected[number] = package.savings.best(weights)
+            weights = package.exemplars.posterior(chances_of(package, prompt, 0), row.before)
+            chosen, expected[number] = package.exemplars.best(weights)
             if expected[number] > 0:
                 outcomes[number] = gains[place[row.function_id], column[chosen]]
         report("finding how cautious to be", number + 1, len(known))

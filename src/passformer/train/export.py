@@ -16,11 +16,11 @@ from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.progress import Report, silent
+from passformer.model.exemplars import write_exemplars
 from passformer.model.export import export_onnx
 from passformer.model.hf import DamagedModel, load_hf
 from passformer.model.package import FILES, Facts, open_package, write_facts
-from passformer.model.savings import write_savings
-from passformer.train.caution import find_caution, train_savings, validation_rows
+from passformer.train.caution import find_caution, train_exemplars, validation_rows
 from passformer.train.checkpoint import checkpoints
 from passformer.train.config import TrainConfig
 
@@ -41,7 +41,7 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 5000, repo
     make_folder(out)
     export_onnx(model.eval(), out / "model.onnx")
     save_tokenizer(load_tokenizer(run / "tokenizer.json"), out / "tokenizer.json")
-    write_savings(out / "savings.npz", train_savings(corpus, matrix, config.data))
+    write_exemplars(out / "exemplars.npz", train_exemplars(corpus, matrix, config.data))
     llvm = int(source["llvm"].split(".")[0])
     passes = searched_passes(llvm)
     written = Facts(

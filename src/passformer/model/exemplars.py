@@ -5,10 +5,10 @@ that it was trained on. Together they tell which single list to name when nothin
 any (a list that is probably good may do much harm where it is not), and which K lists to try when the best of them
 will be taken: the K most probable ones are often good on the same functions.
 
-Some training functions of each answer stand for all of them. For one prompt they are weighed by how probable their
-answer is, and how near they are in size. A model is not shown functions as often as they occur: few of those on which
-nothing beats -Oz, and large gains count more (see `DataSection`). Its probabilities are of what it is shown, and are
-weighed back here.
+Some training functions of each answer, its exemplars, stand for all of them. For one prompt they are weighed by how
+probable their answer is, and how near they are in size. A model is not shown functions as often as they occur: few of
+those on which nothing beats -Oz, and large gains count more (see `DataSection`). Its probabilities are of what it is
+shown, and are weighed back here.
 """
 
 import heapq
@@ -23,15 +23,15 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 MOST = 50
 """Savings and losses beyond count as so many: few functions would decide all."""
-EXAMPLES = 400
+PER_ANSWER = 400
 """Training functions that stand for all of one answer."""
 _SPREAD = 0.7
 """Standard deviation of how sizes are compared, in logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
-class Savings:
-    """N examples: training functions, each with one of its answers."""
+class Exemplars:
+    """N exemplars: training functions, each with one of its answers."""
 
     answers: tuple[str, ...]
     """Lists as text, A of them; the first is the baseline itself."""
@@ -40,14 +40,14 @@ class Savings:
     answer: npt.NDArray[np.uint16]
     """(N,) index into `answers`."""
     weight: npt.NDArray[np.float32]
-    """(N,) functions that the example stands for, for each time that its answer was shown."""
+    """(N,) functions that the exemplar stands for, for each time that its answer was shown."""
     size: npt.NDArray[np.int32]
     """(N,) instructions before any optimisation."""
     saved: npt.NDArray[np.int8]
     """(N, L) instructions saved over the baseline."""
 
     def posterior(self, chances: Mapping[str, float], size: int) -> Floats:
-        """(N,) how much each example says of a function of `size` instructions, given chances of answers; sums to 1.
+        """(N,) how much each exemplar says of a function of `size` instructions, given chances of answers; sums to 1.
 
         All 0 where none of the answers is known.
         """
@@ -98,34 +98,34 @@ class Savings:
                 heapq.heappush(heap, (-adds, i, chosen))
 
 
-def write_savings(path: Path, savings: Savings) -> None:
+def write_exemplars(path: Path, exemplars: Exemplars) -> None:
     """As one .npz file."""
     with path.open("wb") as file:
         np.savez_compressed(
             file,
-            answers=list(savings.answers),
-            lists=list(savings.lists),
-            answer=savings.answer,
-            weight=savings.weight,
-            size=savings.size,
-            saved=savings.saved,
+            answers=list(exemplars.answers),
+            lists=list(exemplars.lists),
+            answer=exemplars.answer,
+            weight=exemplars.weight,
+            size=exemplars.size,
+            saved=exemplars.saved,
         )
 
 
-def read_savings(path: Path) -> Savings:
+def read_exemplars(path: Path) -> Exemplars:
     """Raises ValueError, KeyError or OSError where the file is damaged."""
     with np.load(path, allow_pickle=False) as data:
         answers, lists = (tuple(map(str, data[name])) for name in ("answers", "lists"))
-        return Savings(answers, lists, *(data[name] for name in ("answer", "weight", "size", "saved")))
+        return Exemplars(answers, lists, *(data[name] for name in ("answer", "weight", "size", "saved")))
 
 
-def savings_of(
+def exemplars_of(
     shares: Floats, shown: Floats, saved: Integers, sizes: Integers, lists: Sequence[str], baseline: str
-) -> Savings:
-    """From F functions, examples of what was shown as their answers and what the lists save.
+) -> Exemplars:
+    """From F functions, exemplars of what was shown as their answers and what the lists save.
 
     `shares` (F, 1 + L): how often each answer is shown with a function, the baseline first. `shown` (F,): how much the
-    function counts in training. `saved` (F, L) and `sizes` (F,): instructions. Of an answer with more than `EXAMPLES`
+    function counts in training. `saved` (F, L) and `sizes` (F,): instructions. Of an answer with more than `PER_ANSWER`
     functions an even sample along their sizes is taken.
     """
     times = shares.T @ shown
@@ -133,16 +133,16 @@ def savings_of(
     for answer in np.flatnonzero(times):
         functions = np.flatnonzero(shares[:, answer])
         share = shares[functions, answer]
-        if len(functions) > EXAMPLES:
+        if len(functions) > PER_ANSWER:
             by_size = np.argsort(sizes[functions], kind="stable")
             reached = np.cumsum(share[by_size])
-            at = np.searchsorted(reached, (np.arange(EXAMPLES) + 0.5) / EXAMPLES * reached[-1])
-            functions, share = functions[by_size[at]], np.full(EXAMPLES, reached[-1] / EXAMPLES)
+            at = np.searchsorted(reached, (np.arange(PER_ANSWER) + 0.5) / PER_ANSWER * reached[-1])
+            functions, share = functions[by_size[at]], np.full(PER_ANSWER, reached[-1] / PER_ANSWER)
         taken.append(functions)
         weights.append(share / times[answer])
         answers.append(np.full(len(functions), answer))
     rows = np.concatenate(taken)
-    return Savings(
+    return Exemplars(
         (baseline, *lists),
         tuple(lists),
         np.concatenate(answers).astype(np.uint16),
