@@ -184,8 +184,9 @@ def test_a_long_prompt_is_cut_at_its_end(form, rows, tokenizer):
     assert len(prompt) == 40 and prompt[-1] == tokenizer.token_to_id(ANSWER)
     assert prompt[0] == tokenizer.token_to_id(PARTS[form][0].mark)
     assert writer.is_cut(form, row)
+    assert writer.leaves_out(form, row) == (form in (Form.PAPER, Form.BOTH)), "counts are of all the code"
     roomy = Writer(tokenizer, Layout(10**6, 10))
-    assert not roomy.is_cut(form, row)
+    assert not roomy.is_cut(form, row) and not roomy.leaves_out(form, row)
     shown = roomy.prompt(form, row)
     assert list(shown[:39]) == list(prompt[:39])
     sample = writer.sample(form, row, [Labelled(OZ, row.oz_count, 1.0)], with_ir=True)

@@ -21,7 +21,7 @@ def exemplars_with(answer, saved, size=None, weight=None):
         np.array(answer, np.uint16),
         np.array(weight or [1] * number, np.float32),
         np.array(size or [SIZE] * number, np.int32),
-        np.array(saved, np.int8),
+        np.array(saved, np.float32),
     )
 
 

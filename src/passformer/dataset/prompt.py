@@ -41,6 +41,11 @@ class Form(StrEnum):
         """Whether -Oz must have been run."""
         return any(part in (_COUNTS, _OZ_IR) for part in PARTS[self])
 
+    @property
+    def opens_with_counts(self) -> bool:
+        """Whether all code is counted before any is shown: of long code, the IR that follows is an excerpt."""
+        return PARTS[self][0].mark == COUNTS
+
 
 class Part(NamedTuple):
     """Of a prompt."""

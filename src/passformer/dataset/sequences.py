@@ -90,6 +90,10 @@ class Writer:
         """Whether the prompt does not hold all that it should show."""
         return len(self._uncut(form, view)) > self.layout.max_prompt - 1
 
+    def leaves_out(self, form: Form, view: View) -> bool:
+        """Whether the prompt says nothing of some of the code: it is cut, and does not open with counts of all code."""
+        return not form.opens_with_counts and self.is_cut(form, view)
+
     def _uncut(self, form: Form, view: View) -> Ids:
         parts = (ids for mark, text in PARTS[form] for ids in (self._marks[mark], self._text(view, text)))
         return np.concatenate(list(parts))

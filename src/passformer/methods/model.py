@@ -74,7 +74,7 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
     form = form_for(package, budget)
     views = views_of(task, form.shows_oz, sandbox)
     codes = [package.writer.view(view.unoptimised, view.after_oz) for view in views]
-    if budget == 0 and any(package.writer.is_cut(form, code) for code in codes):
+    if budget == 0 and any(package.writer.leaves_out(form, code) for code in codes):
         return Proposal((OZ,), watch.cpu_seconds)
     weights = np.zeros(len(package.exemplars.answer))
     chances: Counter[str] = Counter()

@@ -25,6 +25,8 @@ MOST = 50
 """Savings and losses beyond count as so many: few functions would decide all."""
 PER_ANSWER = 400
 """Training functions that stand for all of one answer."""
+_CONSULTED = 4096
+"""Exemplars, those with the largest weights, that lists to try are chosen by."""
 _SPREAD = 0.7
 """Standard deviation of how sizes are compared, in logarithms."""
 
@@ -43,7 +45,7 @@ class Exemplars:
     """(N,) functions that the exemplar stands for, for each time that its answer was shown."""
     size: npt.NDArray[np.int32]
     """(N,) instructions before any optimisation."""
-    saved: npt.NDArray[np.int8]
+    saved: npt.NDArray[np.float32]
     """(N, L) instructions saved over the baseline."""
 
     def posterior(self, chances: Mapping[str, float], size: int) -> Floats:
@@ -62,7 +64,7 @@ class Exemplars:
 
     def best(self, weights: Floats) -> tuple[str, float]:
         """The list that is expected to save most, and how much; the baseline and 0 where nothing is to be saved."""
-        saved = weights @ self.saved
+        saved = weights.astype(np.float32) @ self.saved
         best = int(saved.argmax())
         return (self.lists[best], float(saved[best])) if saved[best] > 0 else (self.answers[0], 0.0)
 
@@ -81,20 +83,21 @@ class Exemplars:
         Greedy, which is within 1 - 1/e of the best choice (expected savings of the best of a set are submodular), and
         lazy: what a list adds can only fall, so few are computed again.
         """
-        known = np.flatnonzero(weights)
-        weights, saved = weights[known], np.asfortranarray(self.saved[known].clip(0))
-        reached = np.zeros(len(known), dtype=np.int8)
-        heap = [(-float(adds), i, 0) for i, adds in enumerate(weights @ saved)]
+        gains = np.where(self.saved.max(axis=1, initial=0) > 0, weights, 0)
+        most = np.argpartition(-gains, _CONSULTED)[:_CONSULTED] if len(gains) > _CONSULTED else slice(None)
+        weights, saved = gains[most].astype(np.float32), np.ascontiguousarray(self.saved[most].T).clip(0)
+        reached = np.zeros(len(weights), dtype=np.float32)
+        heap = [(-float(adds), i, 0) for i, adds in enumerate(saved @ weights)]
         heapq.heapify(heap)
         chosen = 0
         while heap and heap[0][0] < 0:
             _, i, computed = heapq.heappop(heap)
             if computed == chosen:
                 yield self.lists[i]
-                np.maximum(reached, saved[:, i], out=reached)
+                np.maximum(reached, saved[i], out=reached)
                 chosen += 1
             else:
-                adds = float(weights @ (np.maximum(reached, saved[:, i]) - reached))
+                adds = float(weights @ (np.maximum(reached, saved[i]) - reached))
                 heapq.heappush(heap, (-adds, i, chosen))
 
 
@@ -108,7 +111,7 @@ def write_exemplars(path: Path, exemplars: Exemplars) -> None:
             answer=exemplars.answer,
             weight=exemplars.weight,
             size=exemplars.size,
-            saved=exemplars.saved,
+            saved=exemplars.saved.astype(np.int8),
         )
 
 
@@ -116,7 +119,8 @@ def read_exemplars(path: Path) -> Exemplars:
     """Raises ValueError, KeyError or OSError where the file is damaged."""
     with np.load(path, allow_pickle=False) as data:
         answers, lists = (tuple(map(str, data[name])) for name in ("answers", "lists"))
-        return Exemplars(answers, lists, *(data[name] for name in ("answer", "weight", "size", "saved")))
+        saved = data["saved"].astype(np.float32)
+        return Exemplars(answers, lists, data["answer"], data["weight"], data["size"], saved)
 
 
 def exemplars_of(
@@ -148,7 +152,7 @@ def exemplars_of(
         np.concatenate(answers).astype(np.uint16),
         np.concatenate(weights).astype(np.float32),
         sizes[rows].astype(np.int32),
-        saved[rows].clip(-MOST, MOST).astype(np.int8),
+        saved[rows].clip(-MOST, MOST).astype(np.float32),
     )
 
 

@@ -79,7 +79,7 @@ def find_caution(
     known = [row for row in rows if row.function_id in place]
     expected, outcomes = np.zeros(len(known)), np.zeros(len(known), dtype=np.int64)
     for number, row in enumerate(known):
-        if not package.writer.is_cut(form, row):
+        if not package.writer.leaves_out(form, row):
             prompt = package.writer.prompt(form, row).tolist()
             weights = package.exemplars.posterior(chances_of(package, prompt, 0), row.before)
             chosen, expected[number] = package.exemplars.best(weights)
