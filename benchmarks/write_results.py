@@ -320,6 +320,26 @@ def _share(row: Data | None) -> str:
     return f"{row['capture']:.1f} %" + (f" ({row['regressed']:,})" if row["regressed"] else "")
 
 
+def latency_section(data: Data) -> list[str]:
+    """What the model costs."""
+    rows = [
+        [
+            budget,
+            f"`{row['form']}`",
+            f"{row['tokens']:.0f}",
+            *(f"{row['milliseconds'][q]:.1f}" for q in ("50", "90", "99")),
+        ]
+        for budget, row in data["predictions"].items()
+    ]
+    return [
+        f"`benchmarks/latency.py`, {data['functions']} functions of test, one core, the model loaded; {where(data)}",
+        "",
+        *table(["budget", "form", "tokens (median)", "ms (median)", "ms (90 %)", "ms (99 %)"], rows, left=2),
+        "",
+        f"`passformer optimize` on the function of median size, a new process each time: {data['optimize_seconds']:.2f} s.",
+    ]
+
+
 def ablations_section(ablations: Data) -> list[str]:
     """The paper's Table VI."""
     rows = [
@@ -501,6 +521,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "search-curves": ("Searches compared", curves_section),
     "linear-cost": ("Cost of tuning", linear_section),
     "evaluation": ("Methods compared", evaluation_section),
+    "latency": ("What the model costs", latency_section),
     "ablations": ("Ablations", ablations_section),
     "long-inputs": ("Longer inputs", long_section),
     "translation": ("Single passes as a translation task", translation_section),

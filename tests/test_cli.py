@@ -96,7 +96,8 @@ def test_importing_the_command_line_is_light():
 class TestJson:
     def test_doctor(self):
         report = run("doctor", "--json").json
-        assert_types(report, {"llvm": dict, "clang": dict, "targets": list, "problems": list})
+        assert_types(report, {"llvm": dict, "clang": dict, "targets": list, "model": dict, "problems": list})
+        assert_types(report["model"], {"name": str, "llvm": int, "parameters": int})
         assert Path(report["llvm"]["library"]).exists() and Path(report["clang"]["path"]).exists()
         assert report["llvm"]["version"] in report["clang"]["version"]
         assert report["targets"]

