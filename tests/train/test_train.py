@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import BEGIN, PARTS, Form
-from passformer.dataset.tokenizer import list_tokens, load_tokenizer
+from passformer.dataset.tokenizer import add_lists, list_tokens, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import PassList
 from passformer.model.hf import load_hf
 from passformer.model.llama import LlamaConfig
 from passformer.train.config import DataSection, OptimSection, TrainConfig, read_config
@@ -29,7 +30,8 @@ from passformer.train.stream import PackStream, of_rank
 from passformer.train.validate import Validator
 
 CONFIGS = [
-    Path(__file__).parents[2] / "configs" / f"{name}.toml" for name in ("cpu", "ablation", "small", "base", "paper-7b")
+    Path(__file__).parents[2] / "configs" / f"{name}.toml"
+    for name in ("cpu", "cpu-long", "ablation", "small", "base", "paper-7b")
 ]
 TINY = TrainConfig.model_validate(
     {
@@ -67,6 +69,7 @@ def test_every_preset_is_valid(path):
     shape = LlamaConfig(vocab_size=8192, **config.model.model_dump())
     low, high = {
         "cpu": (3e6, 10e6),
+        "cpu-long": (3e6, 10e6),
         "ablation": (3e6, 10e6),
         "small": (25e6, 35e6),
         "base": (85e6, 115e6),
@@ -206,6 +209,23 @@ def test_a_run_folder_is_not_mixed_up(dataset, tmp_path):
         train(changed(TINY, "optim", steps=2), dataset, tmp_path / "run")
 
 
+def test_a_run_may_begin_with_the_weights_of_another(dataset, tmp_path):
+    train(changed(TINY, "optim", steps=1), dataset, tmp_path / "first")
+    going_on = changed(TINY, "run", init=str(tmp_path / "first"))
+    tokenizer = load_tokenizer(tmp_path / "first" / "tokenizer.json")
+    begun, trained = build_model(going_on, tokenizer).state_dict(), load_hf(tmp_path / "first" / "model").state_dict()
+    assert all(torch.equal(begun[name], trained[name]) for name in trained)
+    fresh = build_model(TINY, tokenizer).state_dict()
+    assert not all(torch.equal(begun[name], fresh[name]) for name in trained)
+    with pytest.raises(InputError, match="has another model"):
+        build_model(changed(going_on, "model", dim=64), tokenizer)
+    with pytest.raises(InputError, match=r"run\.init: .* is no finished training run"):
+        build_model(changed(TINY, "run", init=str(tmp_path)), tokenizer)
+    add_lists(tokenizer, [PassList.parse("-sroa -gvn -Oz")])
+    with pytest.raises(InputError, match="has another tokenizer"):
+        build_model(going_on, tokenizer)
+
+
 def test_a_damaged_checkpoint_is_named(dataset, tmp_path):
     config = changed(TINY, "optim", steps=4)
     train(config, dataset, tmp_path)
@@ -222,6 +242,7 @@ import resource, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from passformer.llvm.errors import InputError
+from passformer.llvm.passlist import PassList
 from passformer.train.config import TrainConfig
 from passformer.train.stage import train_on_tokens as train
 config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())

@@ -106,6 +106,8 @@ class RunSection(Section):
     """Everything else."""
 
     seed: int = 0
+    init: str = ""
+    """A finished run, as a path, whose weights this one begins with; empty for fresh ones."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the arithmetic; `auto` is bfloat16 where the processor has it."""
     log_every: int = 10

@@ -19,7 +19,7 @@ from passformer.corpus.files import alone, atomic
 from passformer.dataset.sequences import Pack
 from passformer.llvm.errors import InputError
 from passformer.llvm.progress import Report, silent
-from passformer.model.hf import save_hf
+from passformer.model.hf import DamagedModel, load_hf, save_hf
 from passformer.model.llama import Llama, LlamaConfig
 from passformer.train.checkpoint import load_checkpoint, save_checkpoint
 from passformer.train.config import LoopConfig, OptimSection
@@ -67,9 +67,26 @@ def train(
 
 
 def build_model(config: LoopConfig, tokenizer: Tokenizer) -> Llama:
-    """With fresh weights from the run's seed."""
+    """With fresh weights from the run's seed, or those of the run that it is to begin with.
+
+    Raises InputError where that run is not finished, or its model or tokenizer is another.
+    """
     torch.manual_seed(config.run.seed)
-    return Llama(LlamaConfig(vocab_size=tokenizer.get_vocab_size(), **config.model.model_dump()))
+    model = Llama(LlamaConfig(vocab_size=tokenizer.get_vocab_size(), **config.model.model_dump()))
+    if config.run.init:
+        _take_weights(model, Path(config.run.init), tokenizer)
+    return model
+
+
+def _take_weights(model: Llama, run: Path, tokenizer: Tokenizer) -> None:
+    try:
+        same_tokens = json.loads((run / "tokenizer.json").read_text()) == json.loads(tokenizer.to_str())
+        other = load_hf(run / "model")
+    except (OSError, ValueError, DamagedModel) as error:
+        raise InputError(f"run.init: {run} is no finished training run ({error})") from None
+    if not same_tokens or other.config != model.config:
+        raise InputError(f"run.init: {run} has another {'model' if same_tokens else 'tokenizer'}")
+    model.load_state_dict(other.state_dict())
 
 
 def make_optimizer(model: Llama, optim: OptimSection) -> torch.optim.AdamW:
