@@ -172,8 +172,12 @@ def test_a_sample_says_what_the_row_says(rows, tokenizer):
     assert written == f" {answers[1].pass_list}{AFTER_LIST}"
     assert set(weights[2]) == {answers[1].weight} and len(second) == len(answers[1].pass_list) + 1
     short = writer.sample(Form.BOTH, row, answers[:1], with_ir=False)
-    assert short.parts[0] == sample.parts[0] and short.weights[-1] == answers[0].weight
-    assert short.ids[-1] == tokenizer.token_to_id(END)
+    assert short.parts[0] == sample.parts[0] and short.weights[-1] == answers[0].weight / 2
+    assert list(short.ids) == list(sample.ids[: len(short.ids)]), "an answer is not over without its IR"
+    alone = Writer(tokenizer, Layout(10_000, 10_000, ir_weight=0.0))
+    for with_ir in (True, False):
+        ids = alone.sample(Form.BOTH, row, answers[:1], with_ir).ids
+        assert ids[-1] == tokenizer.token_to_id(END) and list(ids[:-1]) == list(short.ids), "where none belongs to it"
 
 
 @pytest.mark.parametrize("form", list(Form))

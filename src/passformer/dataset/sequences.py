@@ -124,12 +124,13 @@ class Writer:
         return Sample(np.concatenate(ids), np.concatenate(weights), tuple(parts))
 
     def _rest(self, row: TokenRow, answer: Labelled, with_ir: bool) -> tuple[Ids, Weights]:
-        """What follows the token that ends the list, and its weights: counts, and the IR or its absence."""
+        """What follows the token that ends the list, and its weights: counts, then the IR, if it is to be shown."""
         layout = self.layout
         counts = self.encode(Answer(answer.pass_list, row.before, answer.count, "").counts())[1:]
-        ir = row.optimised if with_ir and layout.ir_weight > 0 else row.optimised[:0]
-        end = self._marks[END] if len(ir) <= layout.max_ir else ir[:0]
-        tail = np.concatenate([ir[: layout.max_ir], end])
+        is_part = layout.ir_weight > 0  # of answers at all: where it is, an answer is not over without it
+        ir = row.optimised if with_ir and is_part else row.optimised[:0]
+        is_whole = len(ir) <= layout.max_ir if with_ir else not is_part
+        tail = np.concatenate([ir[: layout.max_ir], self._marks[END] if is_whole else ir[:0]])
         weights = [
             np.full(len(counts), answer.weight * layout.count_weight, np.float32),
             np.full(len(tail), layout.ir_weight if len(ir) else answer.weight, np.float32),

@@ -69,7 +69,9 @@ def judge(text: str, truth: Truth, sandbox: Sandbox) -> Judged:
     except InputError as error:
         return Judged(None, truth, str(error))
     outcome = sandbox.call(read_module, (answer.ir.encode(), Protocol.PAPER))
-    return Judged(answer, truth, outcome.message if isinstance(outcome, Failure) else "")
+    if isinstance(outcome, Failure):
+        return Judged(answer, truth, outcome.message)
+    return Judged(answer, truth, "" if outcome.functions else "error: no function is defined")
 
 
 def measures(judged: Sequence[Judged]) -> dict[str, float]:
