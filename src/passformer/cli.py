@@ -166,7 +166,7 @@ def optimize(
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 8,
     objective: ObjectiveOption = ObjectiveChoice.instructions,
     method: Annotated[
-        str | None, typer.Option(help="Who proposes pass lists: model, coreset, search or oz; default: model.")
+        str | None, typer.Option(help="Who proposes: model (default), coreset (default for text), search or oz.")
     ] = None,
     model: ModelFolder = None,
     cflags: ClangFlags = "",

@@ -100,7 +100,7 @@ def optimize_file(path: Path, pool: Pool, settings: Settings = Settings()) -> Op
     """
     check_budget(settings.budget)
 
-    name = settings.method or default_method(find_toolchain().major, settings.options)
+    name = settings.method or default_method(find_toolchain().major, settings.options, settings.objective)
     method = make_method(name, settings.options)
 
     def propose(task: Task) -> Sequence[PassList]:

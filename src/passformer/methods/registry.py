@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from passformer.llvm.errors import InputError
+from passformer.llvm.objective import Objective
 from passformer.methods.method import Method
 
 
@@ -50,13 +51,13 @@ METHODS: dict[str, Callable[[Options], Method]] = {
 """Those that need nothing beyond the user's install."""
 
 
-def default_method(llvm: int, options: Options) -> str:
-    """The model, where there is one for this LLVM major version."""
+def default_method(llvm: int, options: Options, objective: str = Objective.INSTRUCTIONS) -> str:
+    """The model, where there is one for this LLVM major version, and for the objective that it has learnt."""
     if options.model:
         return "model"
     from passformer.model.package import SHIPPED, DamagedPackage, read_facts
 
-    if not (SHIPPED / "model.json").exists():
+    if objective != Objective.INSTRUCTIONS or not (SHIPPED / "model.json").exists():
         return "coreset"
     try:
         return "model" if read_facts(SHIPPED).llvm == llvm else "coreset"
