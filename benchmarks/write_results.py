@@ -340,6 +340,37 @@ def latency_section(data: Data) -> list[str]:
     ]
 
 
+def training_section(data: Data) -> list[str]:
+    """What was tried, and which view of the code is the better one."""
+    cells = []
+    for row in data["rows"]:
+        changed = ", ".join(f"`{key} = {value}`" for key, value in row["changed"].items() if value is not None)
+        for form, run in row["forms"].items():
+            captures = [f"{run['capture'][str(k)]:.1f} %" for k in data["budgets"]]
+            cells.append([row["name"], form, f"{row['step']:,}", f"{row['tokens'] / 1e6:.1f}", f"{row['hours']:.1f}"])
+            cells[-1] += [*captures, changed]
+            changed = ""
+    heads = [
+        "run",
+        "form",
+        "steps",
+        "million tokens",
+        "hours",
+        *map(str, data["budgets"]),
+        "other than in the last run",
+    ]
+    return [
+        f"`benchmarks/training_runs.py`; commit {data['commit']}",
+        "",
+        "Share of the gain of the best lists known, with -Oz and so many lists verified, on "
+        f"{data['rows'][-1]['forms']['with it']['functions']:,} functions of validation: few, so that a few points are noise.",
+        "",
+        *table(heads, cells, left=2),
+        "",
+        "![The last run, against tokens seen](training.png)",
+    ]
+
+
 def ablations_section(ablations: Data) -> list[str]:
     """The paper's Table VI."""
     rows = [
@@ -522,6 +553,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     "linear-cost": ("Cost of tuning", linear_section),
     "evaluation": ("Methods compared", evaluation_section),
     "latency": ("What the model costs", latency_section),
+    "training-runs": ("Training runs", training_section),
     "ablations": ("Ablations", ablations_section),
     "long-inputs": ("Longer inputs", long_section),
     "translation": ("Single passes as a translation task", translation_section),
