@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := src/passformer/bench/programs
+DATA ?= data/full
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench model clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +33,13 @@ check: $(VENV)/dev ## formatting, lint, types, import rule
 
 bench: $(BIN)/passformer ## in-process evaluation against spawned opt (needs opt-22)
 	$(BIN)/passformer bench compile
+
+model: $(VENV)/dev ## train the shipped model again, on the labelled corpus DATA (half a day on two cores)
+	$(BIN)/passformer dataset $(DATA)
+	$(BIN)/passformer tokenizer train $(DATA)
+	$(BIN)/passformer train --config configs/cpu.toml --data $(DATA) --out runs/cpu
+	$(BIN)/passformer train --config configs/cpu-long.toml --data $(DATA) --out runs/cpu-long
+	$(BIN)/passformer export runs/cpu-long --data $(DATA)
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
