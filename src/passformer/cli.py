@@ -300,6 +300,10 @@ def coreset(
     out: Annotated[Path | None, typer.Option(help="The coreset file; default: DIR/tunings/NAME/coreset.toml.")] = None,
     name: RunName = "default",
     verified: Record = None,
+    neighbours: Annotated[
+        bool, typer.Option(help="Also write what each saves on each function, to order them for others.")
+    ] = False,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Choose the few pass lists that together cover most of the gain of a tuning run.
@@ -308,12 +312,21 @@ def coreset(
     """
     from passformer.autotune.select import make_coreset
     from passformer.corpus.store import Corpus
-    from passformer.tables import print_coreset
+    from passformer.llvm.sandbox import Pool
+    from passformer.tables import print_coreset, track_steps
 
     folder = directory / "tunings" / name
-    _emit(
-        make_coreset(Corpus(directory), folder, size, out or folder / "coreset.toml", verified), as_json, print_coreset
-    )
+    with Pool(jobs) as pool, track_steps() as report:
+        result = make_coreset(
+            Corpus(directory),
+            folder,
+            size,
+            out or folder / "coreset.toml",
+            verified,
+            pool if neighbours else None,
+            report,
+        )
+    _emit(result, as_json, print_coreset)
 
 
 @app.command()

@@ -1,22 +1,38 @@
 """Make a coreset file from the tunings of a corpus."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
-from passformer.autotune.tunings import objective_of, read_tunings, to_matrix
+from passformer.autotune.neighbours import Neighbours, count_opcodes, neighbours_beside, write_neighbours
+from passformer.autotune.tunings import Matrix, objective_of, read_tunings, to_matrix
 from passformer.autotune.verified import read_record, record_beside
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus
+from passformer.llvm.passlist import PassList
+from passformer.llvm.progress import Report, silent
+from passformer.llvm.sandbox import Pool
 
 
-def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Path | None = None) -> dict[str, Any]:
+def make_coreset(
+    corpus: Corpus,
+    folder: Path,
+    size: int,
+    out: Path,
+    record: Path | None = None,
+    pool: Pool | None = None,
+    report: Report = silent,
+) -> dict[str, Any]:
     """The `size` lists of the run in `folder` that cover most of its gain, in greedy order, written to `out`.
 
     Lists are chosen on the functions of train (on all where none is), the improvement is that on all functions tuned.
     With a `record` of `verify` only lists that it admits are chosen, and what it says of them is written beside `out`.
+    With a `pool` what each list saves on each function is written beside it too (`passformer.autotune.neighbours`).
     """
     started = time.perf_counter()
     verified = read_record(record) if record else None
@@ -43,6 +59,10 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Pat
     if verified:
         with atomic(record_beside(out)) as temporary:
             temporary.write_text(verified.of(coreset.pass_lists).to_json())
+    if pool:
+        neighbours = _neighbours(corpus, matrix, coreset.pass_lists, pool, report)
+        with atomic(neighbours_beside(out)) as temporary:
+            write_neighbours(temporary, neighbours)
     return {
         "functions": len(baseline),
         "compilations": 0,
@@ -56,3 +76,18 @@ def make_coreset(corpus: Corpus, folder: Path, size: int, out: Path, record: Pat
         "verified": verified is not None,
         "file": str(out),
     }
+
+
+def _neighbours(
+    corpus: Corpus, matrix: Matrix, pass_lists: Sequence[PassList], pool: Pool, report: Report
+) -> Neighbours:
+    row = {id_: i for i, id_ in enumerate(matrix.function_ids)}
+    column = {p: i for i, p in enumerate(matrix.pass_lists)}
+    functions = [f for f in corpus.functions() if f.id in row]
+    opcodes = []
+    for counts in pool.map(lambda sandbox, function: count_opcodes(function.ir, sandbox), functions):
+        opcodes.append(counts)
+        report("counting opcodes", len(opcodes), len(functions))
+    rows = [row[f.id] for f in functions]
+    saved = matrix.saved(0).clip(0)[np.ix_(rows, [column[p] for p in pass_lists])]
+    return Neighbours(tuple(pass_lists), np.array(opcodes, dtype=np.int64), matrix.baseline[rows], saved)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from passformer.autotune.coreset import shipped_coreset
+from passformer.autotune.neighbours import count_opcodes, shipped_neighbours
 from passformer.build import cache, log
 from passformer.build.arguments import Compilation, compilation_of
 from passformer.build.protocol import receive, send
@@ -142,8 +143,8 @@ def answer(request: Request, sandbox: Sandbox) -> Reply:
         llvm = find_toolchain().major
         if major_of(request.clang) != llvm:
             raise NotShrunk(f"{request.clang} is not clang {llvm}, the version of the libLLVM in use")
-        choices = _choices(request, str(output), llvm)
         read = read_source(compilation, folder, request.environment)
+        choices = _choices(request, str(output), read.bitcode, llvm, sandbox)
         found = shrink(compilation, folder, read, choices, llvm, sandbox, request.environment)
         row |= {
             "recipe": "" if found.object is None else found.recipe.to_json(),
@@ -224,14 +225,15 @@ def major_of(clang: str) -> int | None:
     return int(done.stdout.split(".")[0]) if done.stdout[:1].isdigit() else None
 
 
-def _choices(request: Request, output: str, llvm: int) -> Choices:
+def _choices(request: Request, output: str, bitcode: bytes, llvm: int, sandbox: Sandbox) -> Choices:
     if request.lock:
         return Choices((), (), read_lock(Path(request.lock), llvm).get(output, Recipe()))
-    lists, functions = (
-        [p for p in shipped_coreset(name).pass_lists if available(p, llvm)][:budget]
-        for name, budget in (("text", request.budget), ("functions", request.function_budget))
+    lists = shipped_neighbours("text").rank(count_opcodes(bitcode, sandbox))
+    functions = shipped_coreset("functions").pass_lists
+    return Choices(
+        [p for p in lists if available(p, llvm)][: request.budget],
+        [p for p in functions if available(p, llvm)][: request.function_budget],
     )
-    return Choices(lists, functions)
 
 
 def _remove(path: str) -> None:
