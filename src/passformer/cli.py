@@ -166,7 +166,7 @@ def optimize(
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 8,
     objective: ObjectiveOption = ObjectiveChoice.instructions,
     method: Annotated[
-        str | None, typer.Option(help="Who proposes: model (default), coreset (default for text), search or oz.")
+        str | None, typer.Option(help="Who proposes: model, neighbours (the default for text), coreset, search or oz.")
     ] = None,
     model: ModelFolder = None,
     cflags: ClangFlags = "",
@@ -561,7 +561,7 @@ def evaluate(
     method: Annotated[
         str,
         typer.Option(
-            help="Who proposes: model, coreset, trees, nearest, autophase, coreset-nvp, autotuner, search or oz."
+            help="Who: model, coreset, neighbours, trees, nearest, autophase, coreset-nvp, autotuner, search, oz."
         ),
     ] = "model",
     budget: Annotated[int, typer.Option(min=0, help="Additional compilations allowed.")] = 0,

@@ -100,7 +100,7 @@ def test_a_module_without_functions_is_left_to_oz(pool, package, major):
 def test_the_default_is_the_model_where_it_fits(package):
     assert default_method(22, Options(model=package)) == "model"
     assert default_method(22, Options()) == "model"
-    assert default_method(22, Options(), Objective.TEXT) == "coreset", "lists that were chosen for it"
+    assert default_method(22, Options(), Objective.TEXT) == "neighbours", "lists that were chosen for it"
     assert default_method(22, Options(model=package), Objective.TEXT) == "model", "as asked for"
     assert default_method(19, Options()) == "coreset"
     with pytest.raises(InputError, match="no method is called 'x'"):

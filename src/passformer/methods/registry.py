@@ -30,6 +30,12 @@ def _coreset(options: Options) -> Method:
     return CoresetOrder()
 
 
+def _neighbours(options: Options) -> Method:
+    from passformer.methods.neighbours import Neighbours
+
+    return Neighbours()
+
+
 def _search(options: Options) -> Method:
     from passformer.methods.fixed import RandomLists
 
@@ -45,6 +51,7 @@ def _model(options: Options) -> Method:
 METHODS: dict[str, Callable[[Options], Method]] = {
     "model": _model,
     "coreset": _coreset,
+    "neighbours": _neighbours,
     "search": _search,
     "oz": _oz,
 }
@@ -55,9 +62,11 @@ def default_method(llvm: int, options: Options, objective: str = Objective.INSTR
     """The model, where there is one for this LLVM major version, and for the objective that it has learnt."""
     if options.model:
         return "model"
+    if objective == Objective.TEXT:
+        return "neighbours"
     from passformer.model.package import SHIPPED, DamagedPackage, read_facts
 
-    if objective != Objective.INSTRUCTIONS or not (SHIPPED / "model.json").exists():
+    if not (SHIPPED / "model.json").exists():
         return "coreset"
     try:
         return "model" if read_facts(SHIPPED).llvm == llvm else "coreset"
