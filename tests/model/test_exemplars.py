@@ -75,25 +75,39 @@ def test_functions_of_about_the_same_size_say_more():
     assert exemplars.posterior({"-a": 1.0}, 200).sum() == pytest.approx(1)
 
 
-def test_what_is_shown_seldom_is_weighed_back():
+@pytest.mark.parametrize("trust", [1.0, 1.5])
+def test_what_is_shown_seldom_is_weighed_back(trust):
     """By Bayes: whatever the shares and weights in training, the mean over functions that look the same comes out."""
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.ones(4), size=50)
     shown, saved = rng.uniform(0.1, 5, 50), rng.integers(-9, 9, (50, 3))
-    exemplars = exemplars_of(shares, shown, saved, np.full(50, SIZE), ["-a", "-b", "-c"], "-Oz")
+    exemplars = exemplars_of(shares, shown, saved, np.full(50, SIZE), ["-a", "-b", "-c"], "-Oz", trust)
     assert exemplars.answers == ("-Oz", "-a", "-b", "-c") and exemplars.lists == ("-a", "-b", "-c")
     seen = shares.T @ shown  # what a model learns that cannot tell these functions apart
     chances = dict(zip(exemplars.answers, (seen / seen.sum()).tolist(), strict=True))
     assert exemplars.posterior(chances, SIZE) @ exemplars.saved == pytest.approx(saved.mean(axis=0), abs=1e-4)
 
 
+def test_a_model_that_is_trusted_more_decides_more():
+    rng = np.random.default_rng(4)
+    shares, shown = rng.dirichlet(np.ones(3), size=50), rng.uniform(0.1, 5, 50)
+    seen = shares.T @ shown
+    surer = seen * (1, 3, 1) / (seen * (1, 3, 1)).sum()
+    said = {}
+    for trust in (0.5, 1.0, 2.0):
+        found = exemplars_of(shares, shown, np.zeros((50, 2), int), np.full(50, SIZE), ["-a", "-b"], "-Oz", trust)
+        weights = found.posterior(dict(zip(found.answers, surer.tolist(), strict=True)), SIZE)
+        said[trust] = weights[found.answer == 1].sum()
+    assert said[0.5] < said[1.0] < said[2.0]
+
+
 def test_few_exemplars_stand_for_many(monkeypatch, tmp_path):
     rng = np.random.default_rng(5)
     shares = rng.dirichlet(np.ones(3), size=3000)
-    sizes = rng.integers(1, 500, 3000)
+    sizes = rng.integers(1, 200, 3000)
     saved = np.stack([sizes // 10, np.full(3000, 200)], axis=1)
     monkeypatch.setattr(exemplars_module, "PER_ANSWER", 100)
-    exemplars = exemplars_of(shares, np.ones(3000), saved, sizes, ["-a", "-b"], "-Oz")
+    exemplars = exemplars_of(shares, np.ones(3000), saved, sizes, ["-a", "-b"], "-Oz", 1.0)
     assert len(exemplars.answer) == 300 and exemplars.saved.max() == exemplars_module.MOST
     for answer in range(3):
         of_answer = exemplars.answer == answer

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-MOST = 50
+MOST = 20
 """Savings and losses beyond count as so many: few functions would decide all."""
 PER_ANSWER = 400
 """Training functions that stand for all of one answer."""
@@ -42,18 +42,20 @@ class Exemplars:
     answer: npt.NDArray[np.uint16]
     """(N,) index into `answers`."""
     weight: npt.NDArray[np.float32]
-    """(N,) functions that the exemplar stands for, for each time that its answer was shown."""
+    """(N,) functions that the exemplar stands for, over how often its answer was shown to the power of `trust`."""
     size: npt.NDArray[np.int32]
     """(N,) instructions before any optimisation."""
     saved: npt.NDArray[np.float32]
     """(N, L) instructions saved over the baseline."""
+    trust: float = 1.0
+    """Power of chances over how often answers are shown: more than 1 where a model is surer than it says."""
 
     def posterior(self, chances: Mapping[str, float], size: int) -> Floats:
         """(N,) how much each exemplar says of a function of `size` instructions, given chances of answers; sums to 1.
 
         All 0 where none of the answers is known.
         """
-        chance = np.array([chances.get(answer, 0.0) for answer in self.answers])
+        chance = np.array([chances.get(answer, 0.0) for answer in self.answers]) ** self.trust
         weights = chance[self.answer] * self.weight.astype(np.float64)
         known = weights > 0
         if known.any():
@@ -112,6 +114,7 @@ def write_exemplars(path: Path, exemplars: Exemplars) -> None:
             weight=exemplars.weight,
             size=exemplars.size,
             saved=exemplars.saved.astype(np.int8),
+            trust=exemplars.trust,
         )
 
 
@@ -120,11 +123,17 @@ def read_exemplars(path: Path) -> Exemplars:
     with np.load(path, allow_pickle=False) as data:
         answers, lists = (tuple(map(str, data[name])) for name in ("answers", "lists"))
         saved = data["saved"].astype(np.float32)
-        return Exemplars(answers, lists, data["answer"], data["weight"], data["size"], saved)
+        return Exemplars(answers, lists, data["answer"], data["weight"], data["size"], saved, float(data["trust"]))
 
 
 def exemplars_of(
-    shares: Floats, shown: Floats, saved: Integers, sizes: Integers, lists: Sequence[str], baseline: str
+    shares: Floats,
+    shown: Floats,
+    saved: Integers,
+    sizes: Integers,
+    lists: Sequence[str],
+    baseline: str,
+    trust: float = 1.0,
 ) -> Exemplars:
     """From F functions, exemplars of what was shown as their answers and what the lists save.
 
@@ -143,7 +152,7 @@ def exemplars_of(
             at = np.searchsorted(reached, (np.arange(PER_ANSWER) + 0.5) / PER_ANSWER * reached[-1])
             functions, share = functions[by_size[at]], np.full(PER_ANSWER, reached[-1] / PER_ANSWER)
         taken.append(functions)
-        weights.append(share / times[answer])
+        weights.append(share / times[answer] ** trust)
         answers.append(np.full(len(functions), answer))
     rows = np.concatenate(taken)
     return Exemplars(
@@ -153,6 +162,7 @@ def exemplars_of(
         np.concatenate(weights).astype(np.float32),
         sizes[rows].astype(np.int32),
         saved[rows].clip(-MOST, MOST).astype(np.float32),
+        trust,
     )
 
 

@@ -20,6 +20,8 @@ from passformer.train.config import DataSection
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+TRUST = 1.2
+"""Found on validation functions; see `Exemplars.trust`."""
 MOST_REGRESSED = 0.008
 """Share of all functions that an unverified list may make larger: 1 %, and a fifth less because this is a sample."""
 
@@ -34,9 +36,8 @@ def train_exemplars(corpus: Corpus, matrix: Matrix, data: DataSection) -> Exempl
     part = Matrix(ids, matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
     gains = part.saved(-MOST)
     shares, shown = _as_shown(gains, canonical_columns(part), data)
-    return exemplars_of(
-        shares, shown, gains, np.array([sizes[i] for i in ids]), [str(p) for p in matrix.pass_lists], str(OZ)
-    )
+    lists = [str(p) for p in matrix.pass_lists]
+    return exemplars_of(shares, shown, gains, np.array([sizes[i] for i in ids]), lists, str(OZ), TRUST)
 
 
 def _as_shown(gains: Integers, labels: Integers, data: DataSection) -> tuple[Floats, Floats]:
