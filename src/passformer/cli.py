@@ -81,6 +81,14 @@ class ObjectiveChoice(StrEnum):
     text = "text"
 
 
+class SplitChoice(StrEnum):
+    """A part of a corpus."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
 class ProtocolChoice(StrEnum):
     """Which baseline."""
 
@@ -204,6 +212,8 @@ def corpus_build(
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     sample: Annotated[list[str] | None, typer.Option(help="KIND=N: take N units of that kind at most.")] = None,
     modules: Annotated[bool, typer.Option("--modules", help="Keep the modules of files whole.")] = False,
+    split: Annotated[SplitChoice | None, typer.Option(help="Put everything into one split; default: by group.")] = None,
+    without: Annotated[Path | None, typer.Option(help="Leave out what this corpus has in its train split.")] = None,
     protocol: ProtocolOption = ProtocolChoice.clang,
     seed: Seed = 0,
     jobs: Jobs = None,
@@ -211,11 +221,19 @@ def corpus_build(
 ) -> None:
     """Turn source trees into deduplicated single-function modules; a killed build goes on when started again."""
     from passformer.corpus.build import Settings, build_corpus, build_limits
+    from passformer.corpus.store import Corpus
     from passformer.llvm.protocol import Protocol
     from passformer.llvm.sandbox import Pool
     from passformer.tables import print_manifest, track_steps
 
-    settings = Settings(Protocol(protocol.value), _counts(sample or []), seed, modules)
+    settings = Settings(
+        Protocol(protocol.value),
+        _counts(sample or []),
+        seed,
+        modules,
+        split.value if split else None,
+        Corpus(without) if without else None,
+    )
     with Pool(jobs, build_limits()) as pool, track_steps() as report:
         manifest = build_corpus(specs, out, pool, settings, report)
     _emit(manifest, as_json, print_manifest)

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
 from passformer.corpus.build import Settings, build_corpus
 from passformer.corpus.normalize import function_id, normalize
-from passformer.corpus.store import SPLITS, Corpus
+from passformer.corpus.store import SPLITS, Corpus, write_corpus
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer, render
 from passformer.llvm.passlist import OZ
@@ -131,6 +132,31 @@ def test_a_corpus_grows_by_an_earlier_one(built, tree, tmp_path, pool):
     assert grown["failures"]["dir: use of undeclared identifier 'nothing'"] == 2
     with pytest.raises(InputError, match="of protocol clang, and this build of paper"):
         build_corpus([f"corpus:{first}"], tmp_path / "paper", pool, Settings(Protocol.PAPER))
+
+
+def test_a_corpus_held_out_from_another(built, tree, tmp_path, pool):
+    _, first = built
+    train = set(Corpus(first).ids(["train"]))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.c").write_text("int added(int x) { return x - 77; }\n")
+    settings = Settings(split="test", without=Corpus(first))
+    held_out = build_corpus([f"dir:{tree}", f"dir:{tmp_path / 'more'}"], tmp_path / "test", pool, settings)
+    functions = list(Corpus(tmp_path / "test").functions())
+    assert train and train.isdisjoint(f.id for f in functions)
+    assert "added" in [f.name for f in functions] and {f.split for f in functions} == {"test"}
+    assert held_out["known_removed"] == len(train)
+    with pytest.raises(InputError, match="no function came out"):
+        build_corpus(
+            [f"corpus:{first}"], tmp_path / "none", pool, Settings(split="test", without=all_train(first, tmp_path))
+        )
+
+
+def all_train(folder, tmp_path) -> Corpus:
+    corpus = Corpus(folder)
+    copy = tmp_path / "all-train"
+    copy.mkdir()
+    write_corpus(copy, (replace(f, split="train") for f in corpus.functions()), corpus.manifest)
+    return Corpus(copy)
 
 
 def test_a_sample_is_drawn_by_the_seed(tree, tmp_path, pool):

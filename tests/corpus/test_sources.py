@@ -445,6 +445,7 @@ def test_a_spec_names_its_kind(tmp_path, spec):
 def test_groups_of_generated_programs_are_their_seeds(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: name)
     assert Counter(unit.group for unit in read_spec("yarpgen:5", tmp_path)) == Counter("12345")
-    for value in ("0", "-1", "many", "1.5"):
+    assert [unit.group for unit in read_spec("yarpgen:8-10", tmp_path)] == ["8", "9", "10"]
+    for value in ("0", "-1", "many", "1.5", "0-3", "5-4", "3-"):
         with pytest.raises(InputError, match="write how many programs to generate"):
             read_spec(f"yarpgen:{value}", tmp_path)

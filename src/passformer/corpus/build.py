@@ -22,7 +22,7 @@ from passformer.corpus.files import atomic, make_folder
 from passformer.corpus.headers import precompile
 from passformer.corpus.sources import check_sample, drawn, read_spec
 from passformer.corpus.split import split_groups
-from passformer.corpus.store import SCHEMA, Corpus, Function, read_table, write_corpus, write_table
+from passformer.corpus.store import SCHEMA, Corpus, Function, Split, read_table, write_corpus, write_table
 from passformer.corpus.unit import LENIENT_C, Unit
 from passformer.llvm.errors import InputError, PassformerError
 from passformer.llvm.frontend import compile_to_bitcode, first_error
@@ -50,6 +50,10 @@ class Settings:
     seed: int = 0
     modules: bool = False
     """Keep the module of each unit whole, instead of giving each function its own."""
+    split: Split | None = None
+    """Put all functions into this split, instead of splitting by group."""
+    without: Corpus | None = None
+    """Leave out the functions whose text is in this corpus's train split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def build_corpus(
         "sample": dict(settings.sample or {}),
         "seed": settings.seed,
         "modules": settings.modules,
+        "split": settings.split,
+        "without": str(settings.without.folder) if settings.without else "",
     }
     _check_unfinished(parts, recipe)
     earlier = [_earlier(spec, settings) for spec in specs if spec.startswith(_EARLIER)]
@@ -101,7 +107,7 @@ def build_corpus(
                 _write_part(parts, number, compiler.results(pool, batch))
             compiler.remember(read_table(parts / f"{number:05}.parquet", ["name"])["name"].to_pylist())
             report("compiling", start + len(batch), len(units))
-    summary, functions = _merge(earlier, parts)
+    summary, functions = _merge(earlier, parts, settings)
     if not functions:
         shutil.rmtree(parts)  # or the failures would be found again when the sources are mended
         reasons = "; ".join(summary["failures"]) or "none was left after extraction"
@@ -246,7 +252,7 @@ def _write_part(parts: Path, number: int, results: Iterable[UnitResult]) -> None
         temporary.write_text(json.dumps({"failures": failures, "failed_by_source": failed, "too_large": too_large}))
 
 
-def _merge(earlier: Iterable[Corpus], parts: Path) -> tuple[dict[str, Any], list[Function]]:
+def _merge(earlier: Iterable[Corpus], parts: Path, settings: Settings) -> tuple[dict[str, Any], list[Function]]:
     """Earlier corpora, then all parts in order: each normal form once, each group in one split."""
     functions: dict[str, Function] = {}
     total: dict[str, Counter[str]] = {"failures": Counter(), "failed_by_source": Counter()}
@@ -267,13 +273,16 @@ def _merge(earlier: Iterable[Corpus], parts: Path) -> tuple[dict[str, Any], list
     for counts in sorted(parts.glob("[0-9]*.json")):
         rows = read_table(counts.with_suffix(".parquet")).to_pylist()
         add(json.loads(counts.read_text()), (Function(**row) for row in rows))
-    splits = split_groups((f.source, f.group) for f in functions.values())
-    result = [replace(f, split=splits[f.source, f.group]) for f in functions.values()]
+    known = set(settings.without.ids(["train"])) if settings.without else set()
+    kept = [f for f in functions.values() if f.id not in known]
+    splits = split_groups((f.source, f.group) for f in kept)
+    result = [replace(f, split=settings.split or splits[f.source, f.group]) for f in kept]
     summary = {
         "functions": len(result),
         "instructions": sum(f.instructions for f in result),
         "by_source": dict(Counter(f.source for f in result)),
         "duplicates_removed": duplicates,
+        "known_removed": len(functions) - len(kept),
         "too_large": too_large,
         "failed": total["failed_by_source"].total(),
         "failed_by_source": dict(total["failed_by_source"]),

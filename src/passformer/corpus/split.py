@@ -10,7 +10,7 @@ VALIDATION_SHARE, TEST_SHARE = 0.02, 0.025
 _LARGEST_HELD_OUT = 0.34
 
 
-def split_groups(members: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Split]:
+def split_groups(members: Iterable[tuple[str, str]], test_share: float = TEST_SHARE) -> dict[tuple[str, str], Split]:
     """(source, group) of each function -> split of each (source, group).
 
     In each source, groups are taken in the order of a hash of their names until a share of the functions is reached:
@@ -27,7 +27,7 @@ def split_groups(members: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sp
         for group in sorted(groups, key=lambda group: _hash(source, group)):
             split: Split = "train"
             if len(groups) >= 3 and groups[group] <= _LARGEST_HELD_OUT * total:
-                if held_out["test"] < TEST_SHARE * total:
+                if held_out["test"] < test_share * total:
                     split = "test"
                 elif held_out["validation"] < VALIDATION_SHARE * total:
                     split = "validation"

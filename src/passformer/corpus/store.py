@@ -82,6 +82,12 @@ class Corpus:
         for table in self._tables(SCHEMA.names):
             yield from (Function(**row) for row in table.to_pylist() if row["split"] in wanted)
 
+    def ids(self, splits: Iterable[str] = SPLITS) -> list[str]:
+        """Of the functions of the given splits."""
+        wanted = set(splits)
+        rows = self.columns(["id", "split"]).to_pylist()
+        return [row["id"] for row in rows if row["split"] in wanted]
+
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some columns of all functions (without the IR this is cheap)."""
         return pa.concat_tables(list(self._tables(names)))

@@ -67,8 +67,11 @@ def require_folder(value: str, *inside: str) -> Path:
     raise InputError(f"{value}: expected a folder{' with ' + named if named else ''} there")
 
 
-def require_count(value: str, kind: str) -> int:
-    """The number in a SPEC such as `csmith:100`."""
-    if not value.isdecimal() or int(value) == 0:
-        raise InputError(f"{kind}:{value}: write how many programs to generate, as in {kind}:100")
-    return int(value)
+def require_seeds(value: str, kind: str) -> range:
+    """The seeds in a SPEC such as `csmith:100` (1 to 100) or `csmith:101-120`."""
+    first, _, last = value.rpartition("-") if "-" in value else ("1", "", value)
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
+        raise InputError(
+            f"{kind}:{value}: write how many programs to generate, as in {kind}:100, or which, as in {kind}:101-120"
+        )
+    return range(int(first), int(last) + 1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from passformer.corpus.sources import require_count
+from passformer.corpus.sources import require_seeds
 from passformer.corpus.unit import Unit
 from passformer.llvm.errors import CompilerError, InputError
 
@@ -18,15 +18,12 @@ SECONDS = 60
 
 
 def units(value: str, workdir: Path) -> Sequence[Unit]:
-    """Programs of seeds 1 to N."""
-    count = require_count(value, "csmith")
+    """Programs of seeds 1 to N, or A to B."""
+    seeds = require_seeds(value, "csmith")
     headers = next((folder for folder in _HEADER_FOLDERS if Path(folder, "csmith.h").is_file()), None)
     if not shutil.which("csmith") or headers is None:
         raise InputError("csmith or its headers are missing: apt-get install csmith libcsmith-dev")
-    return [
-        Unit("csmith", str(seed), f"seed {seed}", partial(generate, seed), flags=("-I", headers))
-        for seed in range(1, count + 1)
-    ]
+    return [Unit("csmith", str(seed), f"seed {seed}", partial(generate, seed), flags=("-I", headers)) for seed in seeds]
 
 
 def generate(seed: int) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from passformer.corpus.sources import require_count
+from passformer.corpus.sources import require_seeds
 from passformer.corpus.unit import Unit
 from passformer.llvm.errors import CompilerError, InputError
 
@@ -16,14 +16,14 @@ _INIT = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"init\.h".*$', re.MULTILINE)
 
 
 def units(value: str, workdir: Path) -> Sequence[Unit]:
-    """Programs of seeds 1 to N."""
-    count = require_count(value, "yarpgen")
+    """Programs of seeds 1 to N, or A to B."""
+    seeds = require_seeds(value, "yarpgen")
     if not shutil.which("yarpgen"):
         raise InputError(
             "yarpgen is not on PATH: build it from https://github.com/intel/yarpgen "
             "(cmake -B build && cmake --build build) and put the yarpgen it makes on PATH"
         )
-    return [Unit("yarpgen", str(seed), f"seed {seed}", partial(generate, seed)) for seed in range(1, count + 1)]
+    return [Unit("yarpgen", str(seed), f"seed {seed}", partial(generate, seed)) for seed in seeds]
 
 
 def generate(seed: int) -> bytes:

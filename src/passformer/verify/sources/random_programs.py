@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from passformer.corpus.sources import require_count
+from passformer.corpus.sources import require_seeds
 from passformer.verify.generate import random_program
 from passformer.verify.program import Candidate
 
@@ -10,9 +10,9 @@ _INPUTS = (("0",), ("1",), ("2",))
 
 
 def candidates(value: str) -> Sequence[Candidate]:
-    """Programs of seeds 1 to N."""
-    count = require_count(value, "random")
-    return [Candidate("random", f"seed {seed}", _writer(seed), inputs=_INPUTS) for seed in range(1, count + 1)]
+    """Programs of seeds 1 to N, or A to B."""
+    seeds = require_seeds(value, "random")
+    return [Candidate("random", f"seed {seed}", _writer(seed), inputs=_INPUTS) for seed in seeds]
 
 
 def _writer(seed: int) -> Callable[[], bytes]:
