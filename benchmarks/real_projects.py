@@ -1,6 +1,6 @@
 """Real projects, built unmodified by their own build systems: `clang -Oz` against `passformer cc`, sizes and CPU time.
 
-Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--budget 4] [--function-budget 4] [--repeats 1]
+Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--budget 2] [--function-budget 2] [--repeats 1]
 Writes docs/results/real-projects.json and .csv (every object). Debian's sources come by apt-get (deb-src has to be on);
 the builds need dpkg-dev, make, cmake, and for Lua autoconf and libtool. What cannot be fetched or built is named.
 

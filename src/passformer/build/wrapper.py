@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # see __main__
 if TYPE_CHECKING:
     from typing import NoReturn
 
-DEFAULT_BUDGET = 4
+DEFAULT_BUDGET = 2
 
 
 def main(arguments: Sequence[str], cxx: bool = False) -> NoReturn:
