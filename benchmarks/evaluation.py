@@ -1,8 +1,11 @@
 """Every method on the functions that the gold run searched, the report on them, and the figures beside the paper's.
 
-Usage: python benchmarks/evaluation.py CORPUS [--sample 3000] [--drivers JOTAI] [--paper CORPUS] [--model DIR]
+Usage: python benchmarks/evaluation.py CORPUS [--training CORPUS] [--sample 3000] [--drivers JOTAI] [--paper CORPUS]
+  [--model DIR]
 Runs `passformer evaluate` for each of RUNS (finished ones are not run again) and `passformer report`; writes
-docs/results/evaluation/ and docs/results/evaluation.json. `--paper` is a corpus of protocol `paper`, of which the
+docs/results/evaluation/ and docs/results/evaluation.json. `--training` is the tuned corpus that the rivals learn from,
+where that is another one (CORPUS may be made of held-out programs alone, see held_out.py). `--paper` is a corpus of
+protocol `paper`, of which the
 methods that need no training of their own are measured too.
 """
 
@@ -15,13 +18,17 @@ from typing import Any
 
 from passformer.bench.provenance import provenance
 from passformer.evaluate.results import at_budget, bootstrap, improvement
-from passformer.evaluate.runs import Runs, read_runs
+from passformer.evaluate.runs import SEARCHES, Runs, read_runs
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 RUNS = (
     *((method, budget) for method in ("model", "coreset", "trees", "nearest") for budget in (0, 64)),
+    *(("coreset-nvp", budget) for budget in (0, 45)),
+    ("autophase", 45),
     *(("autotuner", budget) for budget in (10, 100, 1000)),
 )
+RIVALS = ("trees", "nearest", "coreset-nvp", "autophase")
+"""Those that learn from a corpus."""
 PAPER_RUNS = (("model", 0), ("model", 64), ("coreset", 0), ("coreset", 64))
 BUDGETS = (1, 2, 3, 5, 8, 16, 30, 64)
 GENERATED = 1000
@@ -37,9 +44,9 @@ def figures(corpus: Path) -> list[dict[str, Any]]:
     """One shot, and at each budget up to the run's: improvement, its interval, share of the autotuner's gain."""
     runs = Runs(read_runs(corpus), corpus)
     rows = []
-    for run in (*runs.one_shot, *runs.deepest, *(r for r in runs.all if r.method == "autotuner")):
+    for run in (*runs.one_shot, *runs.deepest, *runs.searches):
         gain = runs.gain(run)
-        whole = run.budget == 0 or run.method == "autotuner"
+        whole = run.budget == 0 or run.method in SEARCHES
         for budget in (run.budget,) if whole else (b for b in BUDGETS if b <= run.budget):
             result = run.result if whole else at_budget(run.results, budget)
             rows.append(
@@ -59,14 +66,17 @@ def figures(corpus: Path) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("corpus", type=Path)
+    parser.add_argument("--training", type=Path)
     parser.add_argument("--sample", type=int, default=3000)
     parser.add_argument("--drivers")
     parser.add_argument("--paper", type=Path)
     parser.add_argument("--model")
     arguments = parser.parse_args()
     model = ["--model", arguments.model] if arguments.model else []
+    training = ["--training", str(arguments.training)] if arguments.training else []
     for method, budget in RUNS:
         more = ["--sample", str(arguments.sample), *(model if method == "model" else [])]
+        more += training if method in RIVALS else []
         if (method, budget) == ("model", 0):
             more += ["--generate", str(GENERATED), *(["--drivers", arguments.drivers] if arguments.drivers else [])]
         evaluate(arguments.corpus, method, budget, *more)

@@ -81,7 +81,7 @@ def made_up(method: str, budget: int, seed: int, num: int = 80) -> list[Result]:
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("evaluated")
     runs = [("model", 0, 8), ("model", 1, 8), ("model", 6, 8), ("coreset", 0, 3), ("coreset", 6, 3), ("oz", 0, 0)]
-    for method, budget, seed in [*runs, ("autotuner", 40, 12)]:
+    for method, budget, seed in [*runs, ("autotuner", 40, 12), ("autophase", 45, 5)]:
         write_run(root / "evaluations" / f"{method}-{budget}", made_up(method, budget, seed))
     rows = pa.Table.from_pylist(GENERATED, schema=SCHEMA)
     write_table(root / "evaluations" / "model-0" / "generated.parquet", rows)
@@ -119,7 +119,7 @@ def number(cell: str) -> float:
 
 def test_table_three_is_what_the_rows_say(folder):
     table = table_after((folder / "report" / "report.md").read_text(), "## Table III")
-    assert [row[0] for row in table[1:]] == ["model", "coreset", "oz", "autotuner, 40 lists"]
+    assert [row[0] for row in table[1:]] == ["model", "coreset", "oz", "autophase, 45 passes", "autotuner, 40 lists"]
     for row, (method, budget, seed) in zip(table[1:3], [("model", 0, 8), ("coreset", 0, 3)], strict=True):
         rows = made_up(method, budget, seed)
         saved = [r.baseline - r.result for r in rows]
@@ -139,8 +139,8 @@ def test_table_three_is_what_the_rows_say(folder):
 
 def test_table_four_is_what_the_rows_say(folder):
     table = table_after((folder / "report" / "report.md").read_text(), "## Table IV")
-    assert [row[0] for row in table[1:]] == ["model", "coreset"]
-    for row, rows in zip(table[1:], (made_up("model", 1, 8), made_up("coreset", 6, 3)), strict=True):
+    assert [row[0] for row in table[1:]] == ["model", "coreset", "autophase, 45 passes", "autotuner, 40 lists"]
+    for row, rows in zip(table[1:3], (made_up("model", 1, 8), made_up("coreset", 6, 3)), strict=True):
         results = [min(r.baseline, r.proposed[0][1]) for r in rows]
         saved = [r.baseline - result for r, result in zip(rows, results, strict=True)]
         assert number(row[2]) == sum(s > 0 for s in saved) and number(row[3]) == 0

@@ -40,6 +40,10 @@ class Run:
         return np.array([r.result for r in self.results], dtype=np.int64)
 
 
+SEARCHES = ("autotuner", "autophase")
+"""Methods whose budget is spent on finding one list: they have no first K lists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runs:
     """All evaluations over the same functions."""
@@ -54,11 +58,16 @@ class Runs:
         return tuple(run for run in self.all if run.budget == 0)
 
     @property
+    def searches(self) -> tuple[Run, ...]:
+        """Of methods that compile each function many times to find one list, -Oz their back-up."""
+        return tuple(run for run in self.all if run.budget > 0 and run.method in SEARCHES)
+
+    @property
     def deepest(self) -> tuple[Run, ...]:
         """Of each method that ranks lists, the run with the largest budget: the first K of its lists are those of K."""
         best: dict[str, Run] = {}
         for run in self.all:
-            if run.budget > 0 and run.method not in ("oz", "autotuner"):
+            if run.budget > 0 and run.method not in ("oz", *SEARCHES):
                 best[run.method] = max(run, best.get(run.method, run), key=lambda r: r.budget)
         return tuple(best.values())
 

@@ -13,7 +13,7 @@ from passformer.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate import figures
 from passformer.evaluate.behaviour import DIFFERENT, EQUIVALENT, UNTESTED
 from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
-from passformer.evaluate.runs import Run, Runs
+from passformer.evaluate.runs import SEARCHES, Run, Runs
 from passformer.llvm.passlist import OZ, PassList
 from passformer.methods.generation import bleu, kind_of_error, mean_error
 
@@ -37,13 +37,15 @@ def introduction(runs: Runs) -> list[Block]:
 
 def table_three(runs: Runs) -> list[Block]:
     """No additional compilations, and the autotuner for comparison."""
-    shown = [*runs.one_shot, *(run for run in runs.all if run.method == "autotuner" and run.budget)]
+    shown = [*runs.one_shot, *runs.searches]
     if not shown:
         return []
     rows = [_table_row(_name(run), run.summary) for run in shown]
     return [
         Heading("Table III: one list, no additional compilation"),
-        Text("The first list of each method is the answer, whatever it gives; the autotuner searches each function."),
+        Text(
+            "The first list of each method is the answer, whatever it gives; those with additional compilations search."
+        ),
         Table(_HEADS, tuple(rows)),
     ]
 
@@ -51,25 +53,27 @@ def table_three(runs: Runs) -> list[Block]:
 def table_four(runs: Runs) -> list[Block]:
     """With -Oz as back-up."""
     rows = []
-    measured = {run.method: run for run in runs.all if run.budget == 1 and run.method != "autotuner"}
+    measured = {run.method: run for run in runs.all if run.budget == 1 and run.method not in SEARCHES}
     for run in runs.deepest:
         if run.method in measured:
             summary = measured[run.method].summary
         else:
             summary = {**summarise(_cut(r, 1) for r in run.results), "text_bytes_saved": None}
         rows.append(_table_row(run.method, summary))
+    rows += [_table_row(_name(run), run.summary) for run in runs.searches]
     if not rows:
         return []
     return [
         Heading("Table IV: one list, and -Oz as back-up"),
-        Text("One additional compilation: both are run, the smaller is taken."),
+        Text("Both are run, the smaller is taken: one additional compilation, more for those that search."),
         Table(_HEADS, tuple(rows)),
     ]
 
 
 def sampling(runs: Runs) -> list[Block]:
     """Improvement and capture against the number of lists tried (priority sampling)."""
-    series, rows = {}, []
+    series: dict[str, tuple[list[int], list[float]]] = {}
+    rows = []
     for run in runs.deepest:
         ks = list(range(1, run.budget + 1))
         counts = {k: at_budget(run.results, k) for k in ks}
@@ -86,10 +90,10 @@ def sampling(runs: Runs) -> list[Block]:
         rows.append((run.method, *cells))
     if not series:
         return []
-    tuned = [run for run in runs.all if run.method == "autotuner" and run.budget]
-    if tuned:
-        points = [(run.budget, run.summary["overall_improvement"]) for run in tuned]
-        series["autotuner"] = ([b for b, _ in points], [i for _, i in points])
+    for run in runs.searches:
+        budgets, improvements = series.setdefault(run.method, ([], []))
+        budgets.append(run.budget)
+        improvements.append(run.summary["overall_improvement"])
     file = figures.lines(runs.folder / "budget.png", series, "additional compilations a function")
     return [
         Heading("More than one list: improvement against additional compilations"),
@@ -334,7 +338,8 @@ def _percent(summary: dict[str, Any]) -> str:
 
 
 def _name(run: Run) -> str:
-    return f"autotuner, {run.budget:,} lists" if run.method == "autotuner" and run.budget else run.method
+    units = {"autotuner": "lists", "autophase": "passes"}
+    return f"{run.method}, {run.budget:,} {units[run.method]}" if run.budget and run.method in units else run.method
 
 
 def _cut(result: Result, budget: int) -> Result:
