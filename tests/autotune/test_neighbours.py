@@ -27,12 +27,13 @@ def two_kinds() -> Neighbours:
     calls = [[100 + i, 3, i] for i in range(8)]
     loads = [[3, 100 + i, i] for i in range(8)]
     saved = [[0, 20, 19]] * 7 + [[0, 0, 30]] + [[30, 0, 2]] * 8
-    return Neighbours((A, B, C), np.array(calls + loads), np.full(16, 400), np.array(saved))
+    return Neighbours((A, B, C), np.array(calls + loads), np.full(16, 400), np.array(saved), np.array([1.0, 0.5, 1.0]))
 
 
 def test_lists_come_in_the_order_of_modules_that_are_alike(two_kinds):
     assert two_kinds.rank([90, 2, 5]) == [C, B, A], "good on most, then what adds most to it"
     assert two_kinds.rank([2, 90, 5])[0] == A
+    assert two_kinds.rank([90, 2, 5], thrifty=True) == [B, C, A], "nearly as good, at half the cost"
     assert sorted(map(str, two_kinds.rank([]))) == sorted(map(str, (A, B, C))), "LLVM could not say"
 
 
@@ -41,7 +42,7 @@ def test_files(two_kinds, tmp_path):
     write_neighbours(path, two_kinds)
     again = read_neighbours(path)
     assert again.pass_lists == two_kinds.pass_lists and again.rank([2, 90, 5]) == two_kinds.rank([2, 90, 5])
-    assert all((getattr(again, n) == getattr(two_kinds, n)).all() for n in ("opcodes", "baseline", "saved"))
+    assert all((getattr(again, n) == getattr(two_kinds, n)).all() for n in ("opcodes", "baseline", "saved", "cost"))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"some\.neighbours\.npz holds no neighbours"):
         read_neighbours(path)
@@ -55,6 +56,7 @@ def test_they_are_written_beside_a_coreset(labelled, tmp_path, pool, sandbox):
     functions = {f.id: f for f in corpus.functions()}
     matrix = to_matrix(read_tunings([folder]))
     assert len(found.baseline) == len(matrix.baseline) and found.baseline.sum() == matrix.baseline.sum()
+    assert len(found.cost) == 3 and ((found.cost > 0) & (found.cost < 20)).all()
     total = found.baseline.sum()
     assert 100 * found.saved.max(axis=1).sum() / total == pytest.approx(result["improvement"], abs=1e-3)
     largest = max((f for f in functions.values() if f.id in set(matrix.function_ids)), key=lambda f: f.instructions)

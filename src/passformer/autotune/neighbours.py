@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from passformer.llvm.errors import InputError
-from passformer.llvm.measure import opcode_counter
+from passformer.llvm.locate import find_toolchain
+from passformer.llvm.measure import Subject, measurer, opcode_counter
 from passformer.llvm.passlist import PassList
 from passformer.llvm.sandbox import Failure, Sandbox
 
@@ -35,17 +36,22 @@ class Neighbours:
     """(M,) its size under -Oz."""
     saved: Integers
     """(M, L) what each list saves; 0 where nothing, or where LLVM fails."""
+    cost: Floats
+    """(L,) CPU time of each list and of code generation after it, in units of -Oz's (see `costs_of`)."""
 
-    def rank(self, opcodes: Sequence[int]) -> list[PassList]:
-        """All lists: each next one is expected to add most to the best of those before it, -Oz the back-up of all."""
+    def rank(self, opcodes: Sequence[int], thrifty: bool = False) -> list[PassList]:
+        """All lists: each next one is expected to add most to the best of those before it, -Oz the back-up of all.
+
+        With `thrifty`, most for what it costs.
+        """
         weights = self._alike(np.array(opcodes, dtype=np.int64))
         gains = self.saved / np.sqrt(self.baseline.clip(1))[:, None]  # neither large modules decide alone, nor small
-        reached = np.zeros(len(gains))
+        reached, cost = np.zeros(len(gains)), self.cost if thrifty else np.ones(len(self.pass_lists))
         order: list[int] = []
         for _ in self.pass_lists:
-            totals = weights @ np.maximum(reached[:, None], gains)
-            totals[order] = -1
-            order.append(int(totals.argmax()))
+            adds = weights @ (np.maximum(reached[:, None], gains) - reached[:, None]) / cost
+            adds[order] = -1
+            order.append(int(adds.argmax()))
             reached = np.maximum(reached, gains[:, order[-1]])
         return [self.pass_lists[i] for i in order]
 
@@ -71,6 +77,19 @@ def count_opcodes(ir: bytes, sandbox: Sandbox) -> list[int]:
     return [] if isinstance(counts, Failure) else counts
 
 
+def costs_of(modules: Sequence[bytes], pass_lists: Sequence[PassList], oz_pipeline: str, sandbox: Sandbox) -> Floats:
+    """(L,) what running each list and emitting the object costs on these modules together, -Oz being 1."""
+    seconds = np.zeros(1 + len(pass_lists))
+    pipelines = [oz_pipeline, *(p.pipeline(find_toolchain().major) for p in pass_lists)]
+    for ir in modules:
+        for i, pipeline in enumerate(pipelines):  # one by one, or the worker's clock would be ahead of us
+            before = sandbox.cpu_seconds
+            list(sandbox.map(measurer, Subject(ir, text_bytes=True), [pipeline]))
+            seconds[i] += max(sandbox.cpu_seconds - before, 0)
+    costs: Floats = seconds[1:] / seconds[0]
+    return costs
+
+
 def neighbours_beside(coreset: Path) -> Path:
     """Where the neighbours of a coreset file lie."""
     return coreset.with_suffix(".neighbours.npz")
@@ -85,6 +104,7 @@ def write_neighbours(path: Path, neighbours: Neighbours) -> None:
             opcodes=neighbours.opcodes.astype(np.uint32),
             baseline=neighbours.baseline.astype(np.int32),
             saved=neighbours.saved.astype(np.int32),
+            cost=neighbours.cost.astype(np.float32),
         )
 
 
@@ -94,9 +114,10 @@ def read_neighbours(path: Path) -> Neighbours:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             pass_lists = tuple(PassList.parse(str(text)) for text in data["pass_lists"])
             opcodes, baseline, saved = (data[name].astype(np.int64) for name in ("opcodes", "baseline", "saved"))
+            cost = data["cost"].astype(np.float64)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path} holds no neighbours ({error})") from None
-    return Neighbours(pass_lists, opcodes, baseline, saved)
+    return Neighbours(pass_lists, opcodes, baseline, saved, cost)
 
 
 @cache

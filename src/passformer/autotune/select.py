@@ -9,14 +9,17 @@ import numpy as np
 
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
-from passformer.autotune.neighbours import Neighbours, count_opcodes, neighbours_beside, write_neighbours
+from passformer.autotune.neighbours import Neighbours, costs_of, count_opcodes, neighbours_beside, write_neighbours
 from passformer.autotune.tunings import Matrix, objective_of, read_tunings, to_matrix
 from passformer.autotune.verified import read_record, record_beside
 from passformer.corpus.files import atomic
-from passformer.corpus.store import Corpus
-from passformer.llvm.passlist import PassList
+from passformer.corpus.store import Corpus, draw_order
+from passformer.llvm.passlist import OZ, PassList
 from passformer.llvm.progress import Report, silent
 from passformer.llvm.sandbox import Pool
+
+_TIMED = 50
+"""Functions (or modules) that the cost of lists is measured on."""
 
 
 def make_coreset(
@@ -90,4 +93,7 @@ def _neighbours(
         report("counting opcodes", len(opcodes), len(functions))
     rows = [row[f.id] for f in functions]
     saved = matrix.saved(0).clip(0)[np.ix_(rows, [column[p] for p in pass_lists])]
-    return Neighbours(tuple(pass_lists), np.array(opcodes, dtype=np.int64), matrix.baseline[rows], saved)
+    timed = [f.ir for f in sorted(functions, key=lambda f: draw_order(f.id))[:_TIMED]]
+    oz = OZ.pipeline(int(corpus.manifest["llvm"].split(".")[0]), corpus.protocol)
+    cost = pool.call(lambda sandbox: costs_of(timed, pass_lists, oz, sandbox))
+    return Neighbours(tuple(pass_lists), np.array(opcodes, dtype=np.int64), matrix.baseline[rows], saved, cost)

@@ -228,7 +228,7 @@ def major_of(clang: str) -> int | None:
 def _choices(request: Request, output: str, bitcode: bytes, llvm: int, sandbox: Sandbox) -> Choices:
     if request.lock:
         return Choices((), (), read_lock(Path(request.lock), llvm).get(output, Recipe()))
-    lists = shipped_neighbours("text").rank(count_opcodes(bitcode, sandbox))
+    lists = shipped_neighbours("text").rank(count_opcodes(bitcode, sandbox), thrifty=True)
     functions = shipped_coreset("functions").pass_lists
     return Choices(
         [p for p in lists if available(p, llvm)][: request.budget],
