@@ -13,10 +13,12 @@ import argparse
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from passformer.bench.provenance import provenance
+from passformer.corpus.store import Corpus
 from passformer.evaluate.results import at_budget, bootstrap, improvement
 from passformer.evaluate.runs import SEARCHES, Runs, read_runs
 
@@ -83,11 +85,13 @@ def main() -> None:
     report = RESULTS / "evaluation"
     command = ["report", str(arguments.corpus), "--out", str(report)]
     subprocess.run([sys.executable, "-m", "passformer", *command], check=True, stdout=subprocess.DEVNULL)
-    first = read_runs(arguments.corpus)[0].summary
+    run = read_runs(arguments.corpus)[0]
     generated = arguments.corpus / "evaluations" / "model-0" / "generation.json"
     result: dict[str, Any] = {
-        **{key: first[key] for key in ("llvm", "functions", "instructions", "autotuner_improvement", "seed")},
+        **{key: run.summary[key] for key in ("llvm", "functions", "instructions", "autotuner_improvement", "seed")},
         **provenance(),
+        "by_source": dict(Counter(r.source for r in run.results)),
+        "training_functions": len(Corpus(arguments.training or arguments.corpus).ids(["train"])),
         "rows": figures(arguments.corpus),
         "generation": json.loads(generated.read_text()),
     }

@@ -277,6 +277,10 @@ def evaluation_section(evaluation: Data) -> list[str]:
     sides = {"`clang -Oz`": evaluation, **({"protocol `paper`": evaluation["paper"]} if "paper" in evaluation else {})}
     lines = [
         f"`benchmarks/evaluation.py`; {where(evaluation)}. All tables and figures: [the report](evaluation/report.md).",
+        "",
+        "Test functions, of programs none of which any method learnt from (`benchmarks/held_out.py`): "
+        f"{', '.join(f'{number:,} {source}' for source, number in evaluation['by_source'].items())}. "
+        f"`trees`, `nearest`, `coreset-nvp` and `autophase` learn from {evaluation['training_functions']:,} functions{_learnt()}.",
     ]
     for side, data in sides.items():
         found = {(row["method"], row["budget"]): row for row in data["rows"]}
@@ -312,6 +316,12 @@ def evaluation_section(evaluation: Data) -> list[str]:
         "",
         *table(["figure", "the paper", *(f"ours, {side}" for side in sides)], rows),
     ]
+
+
+def _learnt() -> str:
+    """What the shipped model learnt from, if that is known."""
+    corpus = read("corpus")
+    return f", the model from {sum(s['functions'] for s in corpus['train'].values()):,}" if corpus else ""
 
 
 def _share(row: Data | None) -> str:
