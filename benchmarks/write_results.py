@@ -280,7 +280,7 @@ def evaluation_section(evaluation: Data) -> list[str]:
         "",
         "Test functions, of programs none of which any method learnt from (`benchmarks/held_out.py`): "
         f"{', '.join(f'{number:,} {source}' for source, number in evaluation['by_source'].items())}. "
-        f"`trees`, `nearest`, `coreset-nvp` and `autophase` learn from {evaluation['training_functions']:,} functions{_learnt()}.",
+        f"Rivals that learn do so from {evaluation['training_functions']:,} functions{_learnt()}.",
     ]
     for side, data in sides.items():
         found = {(row["method"], row["budget"]): row for row in data["rows"]}
