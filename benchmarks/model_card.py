@@ -71,8 +71,8 @@ def card() -> str:
         "",
         "## Recipe",
         "",
-        "`passformer train --config configs/cpu.toml --data data/full --out runs/cpu`, then "
-        "`passformer export runs/cpu --data data/full` (docs/model.md).",
+        "`make model` on the labelled corpus: `configs/cpu.toml`, then `configs/cpu-long.toml`, which goes on from it",
+        "with whole prompts (docs/model.md). Of the latter:",
         "",
         f"Seed {recipe['run']['seed']}; {facts.recipe['step']:,} steps of {optim['packs_per_step']} packs, "
         f"{facts.recipe['tokens'] / 1e6:.1f} million tokens; AdamW,",
@@ -82,7 +82,8 @@ def card() -> str:
         "",
         f"On {evaluation['functions']:,} functions of test, against `clang -Oz`: share of the autotuner's gain "
         f"({evaluation['autotuner_improvement']:.2f} %) at so many additional compilations a function; `trees` are "
-        "gradient-boosted trees on opcode counts with the same data, `coreset` is the fixed order.",
+        f"gradient-boosted trees on opcode counts of {evaluation['training_functions']:,} functions, `coreset` is the "
+        "fixed order.",
         "",
         "| additional compilations | model | trees | coreset |",
         "|---:|---:|---:|---:|",
