@@ -64,8 +64,8 @@ def main() -> None:
             budget=arguments.budget, objective=objective, clang_flags=tuple(shlex.split(arguments.cflags))
         )
         outcomes = optimize_all(arguments.files, settings)
-        result["llvm"], result["method"] = outcomes[0].llvm, outcomes[0].method
-        result[objective.value] = summarise(outcomes, objective)
+        result["llvm"] = outcomes[0].llvm
+        result[objective.value] = {"method": outcomes[0].method, **summarise(outcomes, objective)}
     result |= provenance()
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result))

@@ -1,7 +1,8 @@
 """What differential testing ran, from the records that `passformer verify --out` leaves.
 
-Usage: python benchmarks/verify_results.py 'NAME=FOLDER/record.json'... (the first is that of the lists that ship)
-Writes docs/results/verify.json.
+Usage: python benchmarks/verify_results.py 'WHAT=FOLDER/record.json'...
+Adds to docs/results/verify.json, or writes it: which programs there are, and why others were left out, is that of the
+first record of all.
 """
 
 import argparse
@@ -32,20 +33,25 @@ def main() -> None:
     for argument in parser.parse_args().records:
         name, _, file = argument.partition("=")
         records[name] = json.loads(Path(file).read_text())
+    file = RESULTS / "verify.json"
+    known = json.loads(file.read_text()) if file.exists() else {"records": {}}
     first = next(iter(records.values()))
+    head = {key: first[key] for key in ("llvm", "by_source", "left_out")}
     result = {
-        **{key: first[key] for key in ("llvm", "programs", "runs", "miscompiles", "by_source", "left_out")},
-        "reasons": reasons(first),
+        **(known if known["records"] else {**head, "reasons": reasons(first)}),
         "records": {
-            name: {
-                **{key: record[key] for key in _KEPT},
-                "failures": sum(row["failures"] for row in record["records"]),
-            }
-            for name, record in records.items()
+            **known["records"],
+            **{
+                name: {
+                    **{key: record[key] for key in _KEPT},
+                    "failures": sum(row["failures"] for row in record["records"]),
+                    **provenance(),
+                }
+                for name, record in records.items()
+            },
         },
-        **provenance(),
     }
-    (RESULTS / "verify.json").write_text(json.dumps(result, indent=1) + "\n")
+    file.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

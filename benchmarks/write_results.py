@@ -62,9 +62,10 @@ def summary() -> list[str]:
             f"{gold['by_source']['all']['functions']:,} test functions that it searched one by one."
         )
     if verified := read("verify"):
+        runs = verified["records"].values()
         lines.append(
-            f"- Every pass list that ships was run: {verified['runs']:,} runs of {verified['programs']:,} programs, "
-            f"{verified['miscompiles']} of which behaved otherwise."
+            f"- Every pass list that ships was run on thousands of programs: {sum(r['runs'] for r in runs):,} runs, "
+            f"{sum(r['miscompiles'] for r in runs)} programs of which behaved otherwise."
         )
     if bench := read("bench-compile"):
         lines.append(
@@ -83,6 +84,7 @@ def files_section(files: Data) -> list[str]:
     rows = [
         [
             objective,
+            f"`{row['method']}`",
             f"{row['files']}",
             f"{row['baseline']:,}",
             f"{row['result']:,}",
@@ -96,6 +98,7 @@ def files_section(files: Data) -> list[str]:
     ]
     heads = [
         "objective",
+        "method",
         "files",
         "`clang -Oz`",
         "passformer",
@@ -106,9 +109,9 @@ def files_section(files: Data) -> list[str]:
         "seconds",
     ]
     return [
-        f"`benchmarks/optimize_files.py`, budget {files['budget']}, method `{files['method']}`; {where(files)}",
+        f"`benchmarks/optimize_files.py`, budget {files['budget']}; {where(files)}",
         "",
-        *table(heads, rows),
+        *table(heads, rows, left=2),
     ]
 
 
@@ -472,10 +475,10 @@ def translation_section(data: Data) -> list[str]:
 def verify_section(verified: Data) -> list[str]:
     sources = ", ".join(f"{count:,} {name}" for name, count in verified["by_source"].items())
     return [
-        f"`benchmarks/verify_results.py`, from `passformer verify`; {where(verified)}",
+        f"`benchmarks/verify_results.py`, from `passformer verify`; LLVM {verified['llvm']}",
         "",
         *table(
-            ["what", "lists", "programs", "runs", "different", "LLVM failed", "rejected lists"],
+            ["what", "lists", "programs", "runs", "different", "LLVM failed", "rejected lists", "commit"],
             [
                 [
                     name,
@@ -485,12 +488,13 @@ def verify_section(verified: Data) -> list[str]:
                     f"{run['miscompiles']:,}",
                     f"{run['failures']:,}",
                     ", ".join(f"`{p}`" for p in run["rejected"]) or "none",
+                    run["commit"],
                 ]
                 for name, run in verified["records"].items()
             ],
         ),
         "",
-        f"Programs: {sources}. {verified['left_out']:,} candidates were left out:",
+        f"Programs of the largest set: {sources}. {verified['left_out']:,} candidates were left out:",
         "",
         *table(["reason", "programs"], [[reason, f"{count:,}"] for reason, count in verified["reasons"].items()]),
     ]
