@@ -1,6 +1,6 @@
 """Real projects, built unmodified by their own build systems: `clang -Oz` against `passformer cc`, sizes and CPU time.
 
-Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--budget 2] [--function-budget 2] [--repeats 1]
+Usage: python benchmarks/real_projects.py [WORK] [--projects zlib ...] [--budget 2] [--function-budget 1] [--repeats 1]
 Writes docs/results/real-projects.json and .csv (every object). Debian's sources come by apt-get (deb-src has to be on);
 the builds need dpkg-dev, make, cmake, and for Lua autoconf and libtool. What cannot be fetched or built is named.
 
@@ -29,7 +29,7 @@ from typing import Any
 
 from passformer.bench.provenance import provenance
 from passformer.build.report import read_log
-from passformer.build.wrapper import DEFAULT_BUDGET
+from passformer.build.wrapper import DEFAULT_BUDGET, function_budget
 from passformer.corpus.sources.debian import fetch
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
@@ -312,7 +312,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, nargs="?", default=ROOT / "data" / "real-projects")
     parser.add_argument("--projects", nargs="*", default=[p.name for p in PROJECTS])
     parser.add_argument("--budget", type=int, default=DEFAULT_BUDGET)
-    parser.add_argument("--function-budget", type=int, default=DEFAULT_BUDGET)
+    parser.add_argument("--function-budget", type=int, default=function_budget(DEFAULT_BUDGET))
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS / "real-projects.json")
