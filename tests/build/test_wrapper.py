@@ -110,3 +110,6 @@ def test_each_stage_can_be_turned_off(cc, tmp_path):
         assert entry.tried == int(lists) + int(functions)
         recipes[functions] = entry.recipe
     assert not recipes["0"].functions and recipes["4"].functions
+    log = tmp_path / "log"
+    assert cc("-Oz", "-c", "a.c", PASSFORMER_BUDGET="4", PASSFORMER_LOG=str(log)).returncode == 0
+    assert read_log(path=log)[0].tried == 6, "half as many for functions"
