@@ -17,7 +17,7 @@ Wrapper = Callable[..., subprocess.CompletedProcess[str]]
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     folder = tmp_path_factory.mktemp("wrapper")
     places = {name: str(folder) for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")}
-    values = {**os.environ, **places, "PASSFORMER_CACHE": "0"}
+    values = {**os.environ, **places, "PASSFORMER_CACHE": "0", "PASSFORMER_BUDGET": "4"}
     yield values
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):

@@ -70,7 +70,7 @@ def test_a_lock_file_makes_the_same_objects(tree, cc):
 
 def test_a_compilation_database_is_built_again(tree, environment, monkeypatch):
     folder, _ = tree
-    for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "PASSFORMER_CACHE"):
+    for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "PASSFORMER_CACHE", "PASSFORMER_BUDGET"):
         monkeypatch.setenv(name, environment[name])
     monkeypatch.setenv("PASSFORMER_LOG", str(folder / "again"))
     made = {path: path.read_bytes() for path in folder.glob("part*/*.o")}

@@ -23,6 +23,8 @@ from passformer.llvm.sandbox import Failure, Sandbox
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _RANK = 5
+_CLOCK = 1e-3
+"""Less is below what can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ def costs_of(modules: Sequence[bytes], pass_lists: Sequence[PassList], oz_pipeli
             before = sandbox.cpu_seconds
             list(sandbox.map(measurer, Subject(ir, text_bytes=True), [pipeline]))
             seconds[i] += max(sandbox.cpu_seconds - before, 0)
-    costs: Floats = seconds[1:] / seconds[0]
-    return costs
+    costs: Floats = seconds[1:] / max(seconds[0], _CLOCK)
+    return costs.clip(_CLOCK)
 
 
 def neighbours_beside(coreset: Path) -> Path:
