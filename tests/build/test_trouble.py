@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -101,17 +102,17 @@ def on_a_full_disk(folder: Path, size: str, environment: dict[str, str]) -> subp
     With a server of its own too, which ends with it: another would not see that file system.
     """
     (folder / "full").mkdir()
-    (folder / "run").mkdir(mode=0o700)
     command = [*WRAPPER, "-Oz", "-c", "a.c", "-o", "full/a.o"]
     script = f"mount -t tmpfs -o size={size} tmpfs full || exit 77\n{shlex.join(command)}\ncode=$?\n"
     script += "cp full/a.o a.o 2>/dev/null\nls -A full >&2\nexit $code"
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script],
-        cwd=folder,
-        env={**environment, "XDG_RUNTIME_DIR": str(folder / "run")},
-        capture_output=True,
-        text=True,
-    )
+    with tempfile.TemporaryDirectory(prefix="pf-") as run:  # short: a socket's path has at most 107 bytes
+        done = subprocess.run(
+            ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script],
+            cwd=folder,
+            env={**environment, "XDG_RUNTIME_DIR": run},
+            capture_output=True,
+            text=True,
+        )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"no file system of its own here: {done.stderr}")
     return done
