@@ -13,8 +13,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from passformer.corpus import split
 from passformer.corpus.sources import read_spec
+from passformer.corpus.split import split_groups
 from passformer.corpus.unit import Unit
 
 _TABLES = "*.csv"
@@ -23,7 +23,7 @@ _TABLES = "*.csv"
 
 def held_out(units: Sequence[Unit], share: float) -> list[Unit]:
     """The units of the groups that come first in the order of the split, up to a share of all units."""
-    splits = split.split_groups([(unit.source, unit.group) for unit in units], test_share=share)
+    splits = split_groups([(unit.source, unit.group) for unit in units], test_share=share)
     return [unit for unit in units if splits[unit.source, unit.group] == "test"]
 
 

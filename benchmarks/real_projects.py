@@ -312,14 +312,15 @@ def main() -> None:
     parser.add_argument("work", type=Path, nargs="?", default=ROOT / "data" / "real-projects")
     parser.add_argument("--projects", nargs="*", default=[p.name for p in PROJECTS])
     parser.add_argument("--budget", type=int, default=DEFAULT_BUDGET)
-    parser.add_argument("--function-budget", type=int, default=function_budget(DEFAULT_BUDGET))
+    parser.add_argument("--function-budget", type=int, help="default: as `passformer cc` has it")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS / "real-projects.json")
     arguments = parser.parse_args()
     with Sandbox() as sandbox:
         version = sandbox.version()["version"]
-    setup = Setup(arguments.budget, arguments.function_budget, arguments.repeats, arguments.jobs)
+    functions = function_budget(arguments.budget) if arguments.function_budget is None else arguments.function_budget
+    setup = Setup(arguments.budget, functions, arguments.repeats, arguments.jobs)
     rows: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     result = {"llvm": version, **asdict(setup), **provenance(), "projects": rows, "left_out": left_out}

@@ -44,8 +44,7 @@ def make_coreset(
     admitted = [i for i, p in enumerate(matrix.pass_lists) if p.searched and (not verified or verified.admits(p))]
     pass_lists = [matrix.pass_lists[i] for i in admitted]
     baseline, counts = matrix.baseline, matrix.counts[:, admitted]
-    splits = corpus.columns(["id", "split"]).to_pydict()
-    train = {id_ for id_, split in zip(splits["id"], splits["split"], strict=True) if split == "train"}
+    train = set(corpus.ids(["train"]))
     chosen_on = [i for i, id_ in enumerate(matrix.function_ids) if id_ in train] or list(range(len(baseline)))
     order = greedy_cover(baseline[chosen_on], counts[chosen_on], size)
     improvements = cover_improvements(baseline, counts, order)

@@ -40,8 +40,8 @@ class Run:
         return np.array([r.result for r in self.results], dtype=np.int64)
 
 
-SEARCHES = ("autotuner", "autophase")
-"""Methods whose budget is spent on finding one list: they have no first K lists."""
+SEARCHES = {"autotuner": "lists", "autophase": "passes"}
+"""Methods whose budget is spent on finding one list, and what it counts: they have no first K lists."""
 
 
 @dataclass(frozen=True, slots=True)

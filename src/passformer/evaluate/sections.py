@@ -338,8 +338,8 @@ def _percent(summary: dict[str, Any]) -> str:
 
 
 def _name(run: Run) -> str:
-    units = {"autotuner": "lists", "autophase": "passes"}
-    return f"{run.method}, {run.budget:,} {units[run.method]}" if run.budget and run.method in units else run.method
+    searching = run.budget > 0 and run.method in SEARCHES
+    return f"{run.method}, {run.budget:,} {SEARCHES[run.method]}" if searching else run.method
 
 
 def _cut(result: Result, budget: int) -> Result:
