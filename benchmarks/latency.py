@@ -33,11 +33,12 @@ def predict(package: Package, view: View, budget: int) -> int:
     form = form_for(package, budget)
     prompt = package.writer.prompt(form, package.writer.view(view.unoptimised, view.after_oz)).tolist()
     chances = chances_of(package, prompt, budget)
-    weights = package.exemplars.posterior(chances, view.instructions)
+    near = package.retrieval[form]
+    weights = near.posterior(chances, form.codes(view.unoptimised, view.after_oz))
     if budget:
-        list(islice(package.exemplars.rank(weights, chances), budget))
+        list(islice(near.exemplars.rank(weights, chances), budget))
     else:
-        package.exemplars.best(weights)
+        near.exemplars.best(weights)
     return len(prompt)
 
 

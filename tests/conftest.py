@@ -126,10 +126,10 @@ def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def package(run: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runtime folder of that run: a model that knows next to nothing."""
-    from passformer.train.export import export_run
+    from passformer.train.export import export
 
     folder = tmp_path_factory.mktemp("package") / "runtime"
-    sizes = export_run(run, folder, Corpus(labelled))
+    sizes = export(run, folder, Corpus(labelled))
     assert sizes["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
     return folder
 

@@ -508,18 +508,21 @@ def translate_evaluate(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished `passformer train`.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The tuned corpus that it was trained on.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a finished `passformer train`, or an exported model's.")
+    ],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="A tuned corpus; its functions of train are learnt from.")],
     out: Annotated[Path | None, typer.Option(help="The folder to write; default: RUN/runtime.")] = None,
+    functions: Annotated[int, typer.Option(min=1, help="At most so many of them.")] = 20_000,
     as_json: Json = False,
 ) -> None:
     """Write the files that `optimize` runs a model from, without torch: ONNX with 8-bit weights."""
     from passformer.corpus.store import Corpus
     from passformer.tables import print_figures, track_steps
-    from passformer.train.export import export_run
+    from passformer.train.export import export as export_model
 
     with track_steps() as report:
-        result = export_run(run, out or run / "runtime", Corpus(data), report=report)
+        result = export_model(run, out or run / "runtime", Corpus(data), functions, report)
     _emit(result, as_json, print_figures)
 
 

@@ -19,7 +19,7 @@ from passformer.model.llama import Llama, LlamaConfig
 from passformer.model.package import DamagedPackage, open_package, read_facts
 from passformer.model.runtime import OnnxModel
 from passformer.model.torch_model import TorchModel
-from passformer.train.export import export_run
+from passformer.train.export import export
 
 
 def test_quantising_keeps_a_hundredth():
@@ -64,14 +64,14 @@ def test_a_run_becomes_a_package_that_proposes_legal_lists(package, run, dataset
 
 def test_a_run_that_is_not_finished_cannot_be_exported(run, labelled, tmp_path):
     with pytest.raises(InputError, match="no finished training run"):
-        export_run(tmp_path, tmp_path / "out", Corpus(labelled))
+        export(tmp_path, tmp_path / "out", Corpus(labelled))
     shutil.copytree(run, tmp_path / "cut")
     (tmp_path / "cut" / "model" / "model.safetensors").unlink()
     with pytest.raises(InputError, match="no finished training run"):
-        export_run(tmp_path / "cut", tmp_path / "out", Corpus(labelled))
+        export(tmp_path / "cut", tmp_path / "out", Corpus(labelled))
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "exemplars.npz"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "retrieval.npz"])
 def test_a_damaged_package_is_named(name, package, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(package, copy)

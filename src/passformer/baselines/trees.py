@@ -27,7 +27,7 @@ from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
-from passformer.model.exemplars import MOST, Exemplars, exemplars_of
+from passformer.model.exemplars import MOST, Exemplars, exemplars_of, size_points
 
 Features = npt.NDArray[np.float32]
 GAIN_POWER = 0.7
@@ -67,9 +67,10 @@ class Winners:
     def rank(self, features: Features, number: int) -> list[list[PassList]]:
         """For each function lists to try beside -Oz."""
         ranked = []
-        for row, size in zip(self._classifier.predict_proba(features), _sizes(features), strict=True):
+        points = size_points(_sizes(features))
+        for row, point in zip(self._classifier.predict_proba(features), points, strict=True):
             chances = dict(zip(self._answers, row.tolist(), strict=True))
-            weights = self._exemplars.posterior(chances, int(size))
+            weights = self._exemplars.posterior(chances, point)
             ranked.append([PassList.parse(t) for t in islice(self._exemplars.rank(weights, chances), number)])
         return ranked
 
@@ -171,8 +172,8 @@ def fit_winners(
     classifier.fit(features, labels, sample_weight=shown)
     shares = np.zeros((len(labels), 1 + len(matrix.pass_lists)))
     shares[np.arange(len(labels)), labels + 1] = 1
-    sizes, lists = _sizes(features), [str(p) for p in matrix.pass_lists]
-    exemplars = exemplars_of(shares, shown, saved, sizes, lists, str(OZ))
+    points, lists = size_points(_sizes(features)), [str(p) for p in matrix.pass_lists]
+    exemplars = exemplars_of(shares, shown, saved, points, lists, str(OZ))
     report("fitting trees", 1, 1)
     return Winners(matrix.pass_lists, classifier, exemplars)
 

@@ -46,6 +46,10 @@ class Form(StrEnum):
         """Whether all code is counted before any is shown: of long code, the IR that follows is an excerpt."""
         return PARTS[self][0].mark == COUNTS
 
+    def codes(self, unoptimised: str, after_oz: str) -> tuple[str, ...]:
+        """The normal forms that the prompt speaks of, if only in counts."""
+        return (unoptimised, after_oz) if self.shows_oz else (unoptimised,)
+
 
 class Part(NamedTuple):
     """Of a prompt."""

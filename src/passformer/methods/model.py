@@ -76,17 +76,18 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
     codes = [package.writer.view(view.unoptimised, view.after_oz) for view in views]
     if budget == 0 and any(package.writer.leaves_out(form, code) for code in codes):
         return Proposal((OZ,), watch.cpu_seconds)
-    weights = np.zeros(len(package.exemplars.answer))
+    near = package.retrieval[form]
+    weights = np.zeros(len(near.exemplars.saved))
     chances: Counter[str] = Counter()
     for view, code in zip(views, codes, strict=True):
         found = chances_of(package, package.writer.prompt(form, code).tolist(), budget)
-        weights += package.exemplars.posterior(found, view.instructions)
+        weights += near.posterior(found, form.codes(view.unoptimised, view.after_oz))
         chances.update(found)
     if budget == 0:
-        text, saved = package.exemplars.best(weights)
+        text, saved = near.exemplars.best(weights)
         ranked = iter([text] if saved > package.facts.caution else [])
     else:
-        ranked = package.exemplars.rank(weights, chances)
+        ranked = near.exemplars.rank(weights, chances)
     lists = (p for p in map(PassList.parse, ranked) if available(p, task.llvm))
     return Proposal(tuple(islice(lists, max(budget, 1))) or (OZ,), watch.cpu_seconds)
 

@@ -1,8 +1,9 @@
-"""A runtime folder: model.onnx, tokenizer.json, exemplars.npz, and model.json, which says what they are."""
+"""A runtime folder: model.onnx, tokenizer.json, retrieval.npz, and model.json, which says what they are."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from passformer.dataset.prompt import Form
 from passformer.dataset.sequences import Layout, Writer
 from passformer.dataset.tokenizer import load_tokenizer
 from passformer.model.decoding import Grammar, LanguageModel
-from passformer.model.exemplars import Exemplars, read_exemplars
 from passformer.model.grammar import grammar_of
+from passformer.model.retrieval import Retrieval, read_retrieval
 from passformer.model.runtime import OnnxModel
 
-FORMAT = 1
+FORMAT = 2
 SHIPPED = Path(passformer.__file__).parent / "weights"
 """The model that comes along."""
-FILES = ("model.onnx", "tokenizer.json", "exemplars.npz")
+FILES = ("model.onnx", "tokenizer.json", "retrieval.npz")
 
 
 class DamagedPackage(Exception):
@@ -62,7 +63,8 @@ class Package:
     tokenizer: Tokenizer
     writer: Writer
     grammar: Grammar
-    exemplars: Exemplars
+    retrieval: Mapping[Form, Retrieval]
+    """For prompts of each form."""
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
@@ -83,13 +85,17 @@ def open_package(folder: Path, num_threads: int = 1) -> Package:
         if _digest(folder / name) != facts.digests[name]:
             raise DamagedPackage(f"{folder / name} is damaged, or of another model than model.json says")
     try:
-        tokenizer = load_tokenizer(folder / "tokenizer.json")
-        grammar = grammar_of(tokenizer, facts.passes, facts.metas)
-        model = OnnxModel(folder / "model.onnx", num_threads)
-        exemplars = read_exemplars(folder / "exemplars.npz")
+        return replace(open_model(folder, facts, num_threads), retrieval=read_retrieval(folder / "retrieval.npz"))
     except Exception as error:  # each library raises its own
         raise DamagedPackage(f"{folder}: {str(error)[:200]}") from None
-    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar, exemplars)
+
+
+def open_model(folder: Path, facts: Facts, num_threads: int = 1) -> Package:
+    """The model alone, without what it retrieves; whatever its libraries raise where a file is damaged."""
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
+    grammar = grammar_of(tokenizer, facts.passes, facts.metas)
+    model = OnnxModel(folder / "model.onnx", num_threads)
+    return Package(facts, model, tokenizer, Writer(tokenizer, Layout(facts.max_prompt, 0)), grammar, {})
 
 
 def read_facts(folder: Path) -> Facts:

@@ -1,10 +1,11 @@
 """From a finished run to the files that users need.
 
-What lists save, and how cautious to be with one that nothing verifies, is learnt from the tuned corpus: the first from
-its functions of train, the second from those of validation.
+Which functions are alike, and how cautious to be with a list that nothing verifies, is learnt from the tuned corpus
+(`passformer.train.retrieval`). That can be learnt anew for a model that was exported before, from another corpus.
 """
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,35 +17,66 @@ from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.progress import Report, silent
-from passformer.model.exemplars import write_exemplars
 from passformer.model.export import export_onnx
 from passformer.model.hf import DamagedModel, load_hf
-from passformer.model.package import FILES, Facts, open_package, write_facts
-from passformer.train.caution import find_caution, train_exemplars, validation_rows
+from passformer.model.package import FILES, DamagedPackage, Facts, open_model, read_facts, write_facts
+from passformer.model.retrieval import write_retrieval
 from passformer.train.checkpoint import checkpoints
-from passformer.train.config import TrainConfig
+from passformer.train.config import DataSection, TrainConfig
+from passformer.train.retrieval import learn_retrieval
 
 
-def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 5000, report: Report = silent) -> dict[str, Any]:
-    """Write a runtime folder for a run's model; returns sizes, and how it does unverified on validation.
+def export(source: Path, out: Path, corpus: Corpus, functions: int = 20_000, report: Report = silent) -> dict[str, Any]:
+    """Write a runtime folder for a finished run's model, or for that of a runtime folder.
 
-    Raises InputError for a run that is not finished, or a corpus that is not tuned.
+    Returns sizes, and what the model's lists do unverified. Raises InputError for a run that is not finished, or a
+    corpus that is not tuned.
     """
+    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
+    facts = _copy(source, out) if (source / "model.json").is_file() else _convert(source, out)
+    data = DataSection.model_validate(facts.recipe["config"]["data"])
+    learnt = learn_retrieval(open_model(out, facts), corpus, matrix, data, functions, report)
+    write_retrieval(out / "retrieval.npz", learnt.retrieval)
+    recipe = {**facts.recipe, "retrieval": learnt.figures}
+    write_facts(out, replace(facts, caution=learnt.caution, recipe=recipe))
+    sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
+    return {
+        "parameters": facts.recipe["parameters"],
+        "bytes": sum(sizes.values()),
+        "files": sizes,
+        "unverified": learnt.figures,
+        "folder": str(out),
+    }
+
+
+def _copy(source: Path, out: Path) -> Facts:
+    """A model that was exported before."""
+    try:
+        facts = read_facts(source)
+        make_folder(out)
+        for name in ("model.onnx", "tokenizer.json"):
+            if out.resolve() != source.resolve():
+                shutil.copyfile(source / name, out / name)
+    except (OSError, DamagedPackage) as error:
+        raise InputError(f"{source} holds no whole model ({error})") from None
+    return facts
+
+
+def _convert(run: Path, out: Path) -> Facts:
+    """The model of a training run."""
     try:
         config = TrainConfig.model_validate_json((run / "config.json").read_text())
         source = json.loads((run / "source.json").read_text())
-        facts = json.loads((checkpoints(run)[-1] / "facts.json").read_text())
+        checkpoint = json.loads((checkpoints(run)[-1] / "facts.json").read_text())
         model = load_hf(run / "model")
     except (OSError, ValueError, IndexError, DamagedModel) as error:
         raise InputError(f"{run} is no finished training run ({error})") from None
-    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
     make_folder(out)
     export_onnx(model.eval(), out / "model.onnx")
     save_tokenizer(load_tokenizer(run / "tokenizer.json"), out / "tokenizer.json")
-    write_exemplars(out / "exemplars.npz", train_exemplars(corpus, matrix, config.data))
     llvm = int(source["llvm"].split(".")[0])
     passes = searched_passes(llvm)
-    written = Facts(
+    return Facts(
         name=config.name,
         llvm=llvm,
         protocol=source["protocol"],
@@ -58,20 +90,8 @@ def export_run(run: Path, out: Path, corpus: Corpus, functions: int = 5000, repo
         recipe={
             "parameters": model.config.num_parameters,
             "config": config.model_dump(mode="json"),
-            "step": facts["step"],
-            "tokens": facts["tokens"],
+            "step": checkpoint["step"],
+            "tokens": checkpoint["tokens"],
             "data": source,
         },
     )
-    write_facts(out, written)
-    rows = validation_rows(corpus, functions)
-    caution, figures = find_caution(open_package(out), rows, matrix, report)
-    write_facts(out, replace(written, caution=caution))
-    sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
-    return {
-        "parameters": model.config.num_parameters,
-        "bytes": sum(sizes.values()),
-        "files": sizes,
-        "unverified": figures,
-        "folder": str(out),
-    }
