@@ -11,7 +11,7 @@ from passformer.methods import registry
 from passformer.methods.method import Method
 
 SHIPPED = Path(passformer.baselines.__file__).parent / "weights"
-"""Trained rivals that come along, each in a folder of its name."""
+"""Trained rivals that come along, each in a folder with the name of its package: `autophase`, `coreset_nvp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _coreset_nvp(options: registry.Options) -> Method:
 def _trained(name: str, options: Options) -> Path:
     """The folder of a trained rival: the one that is named, the training corpus's own, the one that comes along."""
     own = options.training / name if options.training else None
-    return options.trained or (own if own and own.exists() else SHIPPED / name)
+    return options.trained or (own if own and own.exists() else SHIPPED / name.replace("-", "_"))
 
 
 METHODS: dict[str, Callable[[registry.Options], Method]] = {

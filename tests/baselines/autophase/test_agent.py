@@ -1,6 +1,7 @@
 """The agent learns what pays, plays within its steps, and its training goes on where it stopped."""
 
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -8,15 +9,18 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from passformer.baselines.autophase.agent import LATEST, SETTINGS, LogCounts, play, read_policy
+from passformer.baselines.autophase.agent import BEST, LATEST, SETTINGS, LogCounts, play, read_policy
 from passformer.baselines.autophase.environment import EPISODE, PassOrder
 from passformer.baselines.autophase.method import AutoPhase
 from passformer.baselines.autophase.training import PROGRESS, Settings, train
 from passformer.corpus.store import Corpus
+from passformer.evaluate import methods as evaluate_methods
+from passformer.evaluate.methods import METHODS, Options, identity
 from passformer.llvm.errors import InputError
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ
 from passformer.methods.method import Task, lowered
+from passformer.methods.registry import make_method
 
 SMALL = Settings(validation_functions=2, environments=2)
 ROLLOUT = 2 * 4  # episodes that two environments play between updates
@@ -108,18 +112,43 @@ def test_training_goes_on(labelled, tmp_path):
         train(corpus, tmp_path, ROLLOUT, Settings(seed=1))
 
 
-def test_an_agent_of_other_passes_or_none(agent, tmp_path):
+@pytest.fixture
+def other(agent, tmp_path):
+    """A copy to spoil."""
+    return shutil.copytree(agent, tmp_path / "other")
+
+
+def test_an_agent_of_other_passes_another_llvm_or_none(other, tmp_path):
+    settings = json.loads((other / SETTINGS).read_text())
+    another = {**settings, "llvm": 10}, {**settings, "passes": settings["passes"][1:]}
+    for text, complaint in (
+        (json.dumps(another[0]), "was trained on LLVM 10, and this is LLVM"),
+        (json.dumps(another[1]), "was trained with the passes of another catalog"),
+        ("{", "is damaged"),
+    ):
+        (other / SETTINGS).write_text(text)
+        with pytest.raises(InputError, match=f"{complaint}.*: `passformer autophase train DIR` makes one"):
+            AutoPhase(other)
     with pytest.raises(InputError, match=r"holds no agent: `passformer autophase train DIR` makes one"):
         AutoPhase(tmp_path)
-    for file in agent.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    settings = json.loads((agent / SETTINGS).read_text())
-    (tmp_path / SETTINGS).write_text(json.dumps({**settings, "passes": settings["passes"][1:]}))
-    with pytest.raises(InputError, match=r"passes of another catalog or LLVM \(LLVM 22\): train it again"):
-        AutoPhase(tmp_path)
-    (tmp_path / SETTINGS).write_text("{")
-    with pytest.raises(InputError, match="is damaged"):
-        AutoPhase(tmp_path)
+
+
+def test_an_agent_is_found_named_and_told_from_others(agent, labelled, other, tmp_path, monkeypatch):
+    """The one that is named, then the corpus's own, then the one that comes along."""
+    monkeypatch.setattr(evaluate_methods, "SHIPPED", tmp_path / "weights")
+    own, named, neither = Options(training=labelled), Options(training=labelled, trained=other), Options()
+    assert identity("autophase", own) == identity("autophase", named) != ""
+    (other / BEST).write_bytes((other / BEST).read_bytes() + b" ")
+    assert identity("autophase", own) != identity("autophase", named)
+    for options in (own, named):
+        assert isinstance(make_method("autophase", options, METHODS), AutoPhase)
+    for options in (neither, Options(training=tmp_path)):
+        with pytest.raises(InputError, match=r"weights/autophase holds no agent"):
+            make_method("autophase", options, METHODS)
+    shutil.copytree(agent, tmp_path / "weights" / "autophase")
+    for options in (neither, Options(training=tmp_path)):
+        assert isinstance(make_method("autophase", options, METHODS), AutoPhase)
+        assert identity("autophase", options) == identity("autophase", own)
 
 
 def test_the_command_trains(labelled, tmp_path):

@@ -81,9 +81,9 @@ def test_a_network_is_found_named_and_told_from_others(network, labelled, other,
         assert isinstance(make_method("coreset-nvp", options, METHODS), CoresetNVP)
     monkeypatch.setattr(evaluate_methods, "SHIPPED", tmp_path / "weights")
     for options in (Options(), Options(training=tmp_path)):
-        with pytest.raises(InputError, match=r"weights/coreset-nvp holds no network"):
+        with pytest.raises(InputError, match=r"weights/coreset_nvp holds no network"):
             make_method("coreset-nvp", options, METHODS)
-    shutil.copytree(other, tmp_path / "weights" / "coreset-nvp")
+    shutil.copytree(other, tmp_path / "weights" / "coreset_nvp")
     assert isinstance(make_method("coreset-nvp", Options(training=tmp_path), METHODS), CoresetNVP)
 
 

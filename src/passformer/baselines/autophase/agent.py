@@ -18,6 +18,7 @@ from passformer.llvm.passlist import PassList
 
 BEST, LATEST, SETTINGS = "best.zip", "latest.zip", "settings.json"
 """In an agent's folder: the policy that did best on validation functions, the last one, how they were trained."""
+_TRAIN = "`passformer autophase train DIR` makes one"
 
 
 class LogCounts(BaseFeaturesExtractor):
@@ -80,13 +81,15 @@ def read_policy(folder: Path) -> ActorCriticPolicy:
         settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
         policy = PPO.load(folder / BEST, device="cpu").policy
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no agent: `passformer autophase train DIR` makes one") from None
+        raise InputError(f"{folder} holds no agent: {_TRAIN}") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"the agent in {folder} is damaged ({error}): train it again") from None
-    if settings["passes"] != list(actions(find_toolchain().major)):
+        raise InputError(f"the agent in {folder} is damaged ({error}): {_TRAIN}") from None
+    major = find_toolchain().major
+    if settings["llvm"] != major:
         raise InputError(
-            f"the agent in {folder} was trained with the passes of another catalog or LLVM (LLVM {settings['llvm']}): "
-            "train it again"
+            f"the agent in {folder} was trained on LLVM {settings['llvm']}, and this is LLVM {major}: {_TRAIN}"
         )
+    if settings["passes"] != list(actions(major)):
+        raise InputError(f"the agent in {folder} was trained with the passes of another catalog: {_TRAIN}")
     policy.set_training_mode(False)
     return policy
