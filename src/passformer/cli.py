@@ -561,16 +561,19 @@ def coreset_nvp_train(
     out: Annotated[Path | None, typer.Option(help="The folder of the network; default: DIR/coreset-nvp.")] = None,
     functions: Annotated[int, typer.Option(min=1, help="Tuned functions of train to learn from, at most.")] = 30_000,
     epochs: Annotated[int, typer.Option(min=1, help="How often each is seen.")] = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Functions a step.")] = 64,
+    width: Annotated[int, typer.Option(min=4, help="Of the network; a multiple of 4.")] = 64,
+    blocks: Annotated[int, typer.Option(min=1, help="Of the network.")] = 4,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
-    """Train a graph network on a tuned corpus's training functions; a killed training goes on."""
+    """Train a graph network on a tuned corpus's training functions, on a GPU if any; a killed training goes on."""
     from passformer.baselines.coreset_nvp.training import Settings, train
     from passformer.corpus.store import Corpus
     from passformer.tables import print_figures, track_steps
 
-    settings = Settings(functions, epochs=epochs, seed=seed)
+    settings = Settings(functions, epochs=epochs, batch=batch, width=width, blocks=blocks, seed=seed)
     with track_steps() as report:
         result = train(Corpus(directory), out or directory / "coreset-nvp", coreset, settings, jobs, report)
     _emit(result, as_json, print_figures)

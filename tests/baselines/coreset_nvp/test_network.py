@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from passformer.baselines.coreset_nvp.batch import collate
+from passformer.baselines.coreset_nvp.batch import encode
 from passformer.baselines.coreset_nvp.graph import Flow, program_graph
 from passformer.baselines.coreset_nvp.ranker import Ranker
 from passformer.baselines.coreset_nvp.vocabulary import UNKNOWN, Vocabulary, learn_vocabulary
@@ -42,7 +42,7 @@ def graph(sandbox):
 def ranker(graph):
     torch.manual_seed(5)
     texts = learn_vocabulary([graph(_changed(name)) for name in CHANGES] + [graph(PROGRAM)], min_graphs=1)
-    return Ranker.untrained(LISTS, texts)
+    return Ranker.untrained(LISTS, texts, width=32, blocks=2)
 
 
 def _changed(name):
@@ -90,12 +90,20 @@ def test_a_prediction_does_not_depend_on_its_batch(graph, ranker, monkeypatch):
 
 
 def test_a_batch_is_its_graphs_side_by_side(graph):
-    one, two = graph(PROGRAM), graph("define void @g() {\n  ret void\n}")
-    batch = collate([two, one], learn_vocabulary([one, two], min_graphs=1))
-    assert batch.num_graphs == 2 and batch.graph_of_node.tolist() == [0] + [1] * len(one.node_texts)
-    assert (batch.edges - 1).tolist() == one.edges.tolist() and set(batch.graph_of_edge.tolist()) == {1}
+    one, two, none = graph(PROGRAM), graph("define void @g() {\n  ret void\n}"), graph("declare void @h()")
+    vocabulary = learn_vocabulary([one, two], min_graphs=1)
+    encoded = encode([none, one, two, two, one], vocabulary, torch.device("cpu"))
+    batch = encoded.batch(torch.tensor([3, 0, 1]))
+    size = len(one.node_texts)
+    assert batch.num_graphs == 3 and batch.graph_of_node.tolist() == [0] + [2] * size
+    assert batch.words.tolist() == [*vocabulary.encode(two), *vocabulary.encode(one)]
+    assert (batch.edges - 1).tolist() == one.edges.tolist() and batch.graph_of_edge.tolist() == [2] * len(one.flows)
     assert batch.kinds.tolist()[1:] == one.node_kinds.tolist() and batch.flows.tolist() == one.flows.tolist()
     assert batch.positions.tolist() == one.positions.tolist()
+    assert {tensor.dtype for tensor in (batch.words, batch.kinds, batch.edges, batch.flows)} == {torch.int64}
+    twice = encoded.batch(torch.tensor([1, 4]))
+    assert twice.words.tolist() == 2 * twice.words[:size].tolist()
+    assert torch.equal(twice.edges[:, len(one.flows) :], twice.edges[:, : len(one.flows)] + size)
 
 
 def test_the_vocabulary_knows_what_is_frequent(graph):

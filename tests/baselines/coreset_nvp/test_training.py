@@ -1,24 +1,28 @@
 """Training learns what pays, goes on after kill -9 with the same result, and refuses what does not fit."""
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from typer.testing import CliRunner
 
 from passformer.autotune.coreset import load_coreset
 from passformer.autotune.tunings import LOST, best_of, iterate, read_tunings
 from passformer.baselines.coreset_nvp.graph import Kind, program_graph
-from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, read_tensors
-from passformer.baselines.coreset_nvp.samples import make_graphs, read_truths
-from passformer.baselines.coreset_nvp.training import LATEST, METRICS, Settings, train
-from passformer.baselines.coreset_nvp.values import Truth
+from passformer.baselines.coreset_nvp.ranker import BEST, SETTINGS, VOCABULARY, read_ranker, read_tensors
+from passformer.baselines.coreset_nvp.samples import Samples, make_graphs, make_samples, read_samples, read_truths
+from passformer.baselines.coreset_nvp.training import LATEST, METRICS, SAMPLES, Settings, train
+from passformer.baselines.coreset_nvp.values import Truth, judge, targets
 from passformer.cli import app
 from passformer.corpus.store import Corpus, draw_order
 from passformer.llvm.errors import InputError
@@ -75,8 +79,8 @@ def test_what_pays_is_learnt(labelled, coreset, sandbox, tmp_path, monkeypatch):
     found = np.array([counts[op] for op, _ in bodies])
     truth = Truth(tuple(texts), lists, found, found.min(axis=1))
     training = "passformer.baselines.coreset_nvp.training."
-    monkeypatch.setattr(training + "read_truths", lambda *_: {"train": truth, "validation": truth})
-    monkeypatch.setattr(training + "make_graphs", lambda *_: graphs)
+    samples = Samples(truth, tuple(graphs[text] for text in texts))
+    monkeypatch.setattr(training + "read_samples", lambda *_: {"train": samples, "validation": samples})
     train(Corpus(labelled), tmp_path, coreset, Settings(epochs=30), jobs=1)
     last = rows(tmp_path)[-1]
     assert last["train_loss"] < 0.1 and last["loss"] < 0.1
@@ -102,6 +106,53 @@ def test_stopped_in_the_midst_of_an_epoch_it_goes_on_to_the_same_end(labelled, c
     latest = (tmp_path / LATEST).read_bytes()
     assert train(Corpus(labelled), tmp_path, coreset, SMALL, 1)["best"] in rows(tmp_path)
     assert (tmp_path / LATEST).read_bytes() == latest, "what is done is done"
+
+
+def test_samples_are_kept_as_they_were_made(labelled, coreset, unbroken, pool):
+    truths = read_truths(Corpus(labelled), load_coreset(coreset), {"train": 20, "validation": 2000})
+    made = make_samples(Corpus(labelled), truths, pool)
+    made_of = json.loads(pq.read_schema(unbroken / SAMPLES).metadata[b"made_of"])
+    read = read_samples(unbroken / SAMPLES, made_of)
+    assert read is not None and read.keys() == made.keys()
+    for split, samples in made.items():
+        found = read[split]
+        assert found.truth.function_ids == samples.truth.function_ids
+        assert found.truth.pass_lists == samples.truth.pass_lists
+        assert np.array_equal(found.truth.counts, samples.truth.counts)
+        assert np.array_equal(found.truth.best, samples.truth.best)
+        for one, other in zip(found.graphs, samples.graphs, strict=True):
+            words = [[graph.texts[i] for i in graph.node_texts] for graph in (one, other)]
+            assert words[0] == words[1] and set(one.texts) == set(other.texts)
+            for part in ("node_kinds", "edges", "flows", "positions"):
+                assert np.array_equal(getattr(one, part), getattr(other, part))
+    assert read_samples(unbroken / SAMPLES, {**made_of, "functions": 21}) is None
+    assert read_samples(unbroken / "none.parquet", made_of) is None
+
+
+def test_with_samples_neither_functions_nor_tunings_are_needed(labelled, coreset, unbroken, tmp_path):
+    corpus, folder = tmp_path / "corpus", tmp_path / "network"
+    for source, target in ((labelled / "corpus.json", corpus), (unbroken / SAMPLES, folder)):
+        target.mkdir()
+        shutil.copy(source, target)
+    train(Corpus(corpus), folder, coreset, SMALL, 1)
+    assert same_training(folder, unbroken)
+
+
+def test_a_network_is_as_large_as_asked_for_and_judged_as_it_is_kept(labelled, coreset, unbroken, tmp_path):
+    train(Corpus(labelled), tmp_path, coreset, dataclasses.replace(SMALL, width=32, blocks=2, batch=7, epochs=2), 1)
+    ranker, usual = read_ranker(tmp_path), read_ranker(unbroken)
+    assert sum(t.numel() for t in ranker.network.parameters()) < sum(t.numel() for t in usual.network.parameters()) / 3
+    assert {t.dtype for t in read_tensors(tmp_path / BEST).values()} == {torch.float16}
+    for folder, found in ((tmp_path, ranker), (unbroken, usual)):
+        made_of = json.loads(pq.read_schema(folder / SAMPLES).metadata[b"made_of"])
+        validation = read_samples(folder / SAMPLES, made_of)["validation"]
+        predicted = found.predict(validation.graphs)
+        loss = cross_entropy(torch.from_numpy(predicted), torch.from_numpy(targets(validation.truth.counts))).item()
+        best = max(rows(folder), key=lambda row: (row["improvement"], -row["loss"]))
+        assert {"loss": round(loss, 4), **judge(validation.truth, predicted)}.items() <= best.items()
+    with pytest.raises(InputError, match="of 4 heads cannot be 30 wide"):
+        train(Corpus(labelled), tmp_path / "odd", coreset, Settings(width=30))
+    assert not (tmp_path / "odd").exists()
 
 
 def test_the_command_goes_on_after_kill_9(labelled, coreset, unbroken, tmp_path):
@@ -136,7 +187,8 @@ def test_the_epoch_that_saves_most_is_kept(labelled, coreset, tmp_path, monkeypa
     result = train(Corpus(labelled), tmp_path, coreset, Settings(functions=5, epochs=5), 1)
     assert result["best"]["epoch"] == 3, "of what saves the same, the lower loss; of the same loss, the first"
     best = read_tensors(tmp_path / BEST)
-    assert all(torch.equal(best[name], states[2][name]) for name in best)
+    assert best.keys() == states[2].keys()
+    assert all(torch.equal(best[name], states[2][name].half()) for name in best), "as it was judged, in 16 bits"
 
 
 def test_other_settings_or_inputs_are_refused(labelled, coreset, unbroken, tmp_path):

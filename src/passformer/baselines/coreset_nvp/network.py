@@ -5,8 +5,9 @@ authors' code): node -> edge -> node blocks with residual states of nodes and ed
 of embeddings of its flow and its position; a node attends to the edges that leave it and those that enter it, and
 treats the two differently; what is read out is the mean over instructions beside the mean over edges.
 
-Decided here, so that a processor trains it in an hour: 64 wide and 4 blocks (there 256 and 8), the three parts of an
-edge's input are projected apart and added (nodes have fewer rows than edges), no embedding of the order of blocks.
+Decided here, so that a processor trains it in an hour: 64 wide and 4 blocks where nothing else is asked for (there 256
+and 8), the three parts of an edge's input are projected apart and added (nodes have fewer rows than edges), no
+embedding of the order of blocks.
 
 Shapes: N nodes, E edges, B graphs, D width, H heads.
 """
@@ -18,14 +19,17 @@ from torch_geometric.utils import scatter, softmax
 from passformer.baselines.coreset_nvp.batch import Batch
 from passformer.baselines.coreset_nvp.graph import MAX_POSITION, Flow, Kind
 
+NUM_HEADS = 4
+"""The width of a network is a multiple of it."""
+
 
 class EdgeAttention(nn.Module):
     """One block: edges learn of their ends, then nodes of their edges."""
 
-    def __init__(self, width: int, num_heads: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self._sizes = [width, width, width, num_heads, num_heads]
-        self._heads = (num_heads, width // num_heads)
+        self._sizes = [width, width, width, NUM_HEADS, NUM_HEADS]
+        self._heads = (NUM_HEADS, width // NUM_HEADS)
         self._node_norm, self._edge_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self._from_source = nn.Linear(width, width)
         self._from_target = nn.Linear(width, width, bias=False)
@@ -50,17 +54,20 @@ class EdgeAttention(nn.Module):
 class ValueNetwork(nn.Module):
     """Ranks lists for a program: softmax of what it returns stands for their normalised values."""
 
-    def __init__(
-        self, num_words: int, num_lists: int, width: int = 64, num_blocks: int = 4, num_heads: int = 4
-    ) -> None:
+    def __init__(self, num_words: int, num_lists: int, width: int, num_blocks: int) -> None:
         super().__init__()
         self._words = nn.Embedding(num_words, width)
         self._flows = nn.Embedding(len(Flow), width)
         self._positions = nn.Embedding(MAX_POSITION + 1, width)
-        self._blocks = nn.ModuleList(EdgeAttention(width, num_heads) for _ in range(num_blocks))
+        self._blocks = nn.ModuleList(EdgeAttention(width) for _ in range(num_blocks))
         self._head = nn.Sequential(
             nn.LayerNorm(2 * width), nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, num_lists)
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and batches must be."""
+        return self._words.weight.device
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, lists)"""

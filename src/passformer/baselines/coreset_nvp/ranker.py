@@ -1,5 +1,6 @@
 """A trained network with what it belongs to: its lists and its vocabulary, and the folder that they are kept in."""
 
+import copy
 import json
 import pickle
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from passformer.baselines.coreset_nvp.batch import collate
+from passformer.baselines.coreset_nvp.batch import encode
 from passformer.baselines.coreset_nvp.graph import Graph
 from passformer.baselines.coreset_nvp.network import ValueNetwork
 from passformer.baselines.coreset_nvp.vocabulary import Vocabulary
@@ -21,7 +22,7 @@ from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList
 
 SETTINGS, VOCABULARY, BEST = "settings.json", "vocabulary.json", "best.pt"
-"""Files of a folder: what was asked of the training, the network's words, its weights."""
+"""Files of a folder: what was asked of the training, the network's words, its weights (in float16)."""
 _EDGES_AT_ONCE = 20_000
 """Bounds the memory of a prediction to about 300 MB, unless one program alone has more."""
 
@@ -35,28 +36,33 @@ class Ranker:
     network: ValueNetwork
 
     @classmethod
-    def untrained(cls, pass_lists: Sequence[PassList], vocabulary: Vocabulary) -> "Ranker":
+    def untrained(cls, pass_lists: Sequence[PassList], vocabulary: Vocabulary, width: int, blocks: int) -> "Ranker":
         """With weights as torch's seed has them."""
-        return cls(tuple(pass_lists), vocabulary, ValueNetwork(len(vocabulary), len(pass_lists)))
+        return cls(tuple(pass_lists), vocabulary, ValueNetwork(len(vocabulary), len(pass_lists), width, blocks))
+
+    def rounded(self) -> "Ranker":
+        """A copy with the weights that `best.pt` would keep."""
+        return Ranker(self.pass_lists, self.vocabulary, copy.deepcopy(self.network).half().float())
 
     def predict(self, graphs: Sequence[Graph]) -> npt.NDArray[np.float32]:
         """(graphs, lists): logarithms of normalised values, up to a constant for each graph. At least one graph."""
         self.network.eval()
+        encoded = encode(graphs, self.vocabulary, self.network.device)
+        parts = _divided([len(graph.flows) for graph in graphs])
         with torch.inference_mode():
-            parts = [self.network(collate(part, self.vocabulary)).numpy() for part in _divided(graphs)]
-        return np.concatenate(parts)
+            predicted = [self.network(encoded.batch(part.to(self.network.device))) for part in parts]
+        return torch.cat(predicted).cpu().numpy()
 
 
-def _divided(graphs: Sequence[Graph]) -> Iterator[list[Graph]]:
-    part: list[Graph] = []
-    num_edges = 0
-    for graph in graphs:
-        if part and num_edges + len(graph.flows) > _EDGES_AT_ONCE:
-            yield part
-            part, num_edges = [], 0
-        part.append(graph)
-        num_edges += len(graph.flows)
-    yield part
+def _divided(num_edges: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Places of graphs that are predicted together."""
+    first, together = 0, 0
+    for i, number in enumerate(num_edges):
+        if i > first and together + number > _EDGES_AT_ONCE:
+            yield torch.arange(first, i)
+            first, together = i, 0
+        together += number
+    yield torch.arange(first, len(num_edges))
 
 
 def save_tensors(path: Path, state: Any) -> None:
@@ -66,15 +72,15 @@ def save_tensors(path: Path, state: Any) -> None:
 
 
 def read_tensors(path: Path) -> Any:
-    """What `save_tensors` wrote; raises ValueError for something else."""
+    """What `save_tensors` wrote, on the CPU; raises ValueError for something else."""
     try:
-        return torch.load(path, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(error) from None
 
 
 def read_ranker(folder: Path) -> Ranker:
-    """The best one of a training.
+    """The best one of a training, on the CPU.
 
     Raises InputError where the folder holds none, a damaged one, or one for another LLVM major version.
     """
@@ -83,7 +89,8 @@ def read_ranker(folder: Path) -> Ranker:
     try:
         settings = json.loads((folder / SETTINGS).read_text())
         vocabulary = Vocabulary.from_json((folder / VOCABULARY).read_text())
-        ranker = Ranker.untrained(tuple(map(PassList.parse, settings["pass_lists"])), vocabulary)
+        pass_lists = tuple(map(PassList.parse, settings["pass_lists"]))
+        ranker = Ranker.untrained(pass_lists, vocabulary, settings["width"], settings["blocks"])
         ranker.network.load_state_dict(read_tensors(folder / BEST))
         llvm = settings["llvm"]
     except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
