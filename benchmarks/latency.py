@@ -38,7 +38,7 @@ def predict(package: Package, view: View, budget: int) -> int:
     if budget:
         list(islice(near.exemplars.rank(weights, chances), budget))
     else:
-        near.exemplars.best(weights)
+        near.exemplars.best(weights, package.facts.price)
     return len(prompt)
 
 

@@ -38,7 +38,7 @@ def rows_of(data: dict[str, Any], method: str) -> dict[int, dict[str, Any]]:
 def card() -> str:
     """Markdown."""
     facts = read_facts(SHIPPED)
-    recipe, data = facts.recipe["config"], facts.recipe["data"]
+    recipe, data, near = (facts.recipe[key] for key in ("config", "data", "retrieval"))
     evaluation = json.loads((RESULTS / "evaluation.json").read_text())
     corpus = json.loads((RESULTS / "corpus.json").read_text())
     size = sum((SHIPPED / name).stat().st_size for name in (*FILES, "model.json")) / 1e6
@@ -77,6 +77,10 @@ def card() -> str:
         f"Seed {recipe['run']['seed']}; {facts.recipe['step']:,} steps of {optim['packs_per_step']} packs, "
         f"{facts.recipe['tokens'] / 1e6:.1f} million tokens; AdamW,",
         f"learning rate {optim['learning_rate']:g}. All settings are in `model.json`.",
+        "",
+        f"`passformer export` learnt from {near['functions']:,} functions of train which of them are alike, and the",
+        f"price of making one larger: {near['price']:.3g} instructions. What each list saves on them lies in",
+        "`retrieval.npz`.",
         "",
         "## Results",
         "",

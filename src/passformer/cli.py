@@ -317,7 +317,10 @@ def coreset(
     size: Annotated[int, typer.Option(min=1, help="How many lists.")] = 10,
     out: Annotated[Path | None, typer.Option(help="The coreset file; default: DIR/tunings/NAME/coreset.toml.")] = None,
     name: RunName = "default",
-    verified: Record = None,
+    verified: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take only pass lists that this record.json of `verify` admits; may be given again."),
+    ] = None,
     neighbours: Annotated[
         bool, typer.Option(help="Also write what each saves on each function, to order them for others.")
     ] = False,
@@ -340,11 +343,47 @@ def coreset(
             folder,
             size,
             out or folder / "coreset.toml",
-            verified,
+            verified or (),
             pool if neighbours else None,
             report,
         )
     _emit(result, as_json, print_coreset)
+
+
+@app.command()
+def universal(
+    directory: Directory,
+    size: Annotated[int, typer.Option(min=1, help="How many lists.")] = 24,
+    budget: Annotated[int, typer.Option(min=1, help="Pass lists to try.")] = 840,
+    screening: Annotated[int, typer.Option(min=1, help="Functions that each is tried on.")] = 300,
+    sample: Annotated[int, typer.Option(min=1, help="More functions, that promising ones are judged on.")] = 1000,
+    price: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0, help="Instructions to save elsewhere for each function made larger; 0: -Oz is run beside the list."
+        ),
+    ] = None,
+    name: RunName = "default",
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Search for pass lists that are good on many functions, some of them safe enough to use without verification.
+
+    Goes on from the lists of a tuning run; the lists chosen lie in DIR/universal/lists.toml. A killed search goes on.
+    """
+    from passformer.autotune.engine import local_engine
+    from passformer.autotune.universal import PRICES, Settings, search_universal
+    from passformer.corpus.store import Corpus
+    from passformer.llvm.sandbox import Limits
+    from passformer.tables import print_universal, track_steps
+
+    prices = tuple(sorted(price)) if price else PRICES
+    settings = Settings(size, budget, screening, sample, prices, seed)
+    folder = directory / "universal"
+    with local_engine(jobs, Limits(cpu_seconds=5)) as workers, track_steps() as report:
+        result = search_universal(Corpus(directory), directory / "tunings" / name, folder, workers, settings, report)
+    _emit(result, as_json, print_universal)
 
 
 @app.command()

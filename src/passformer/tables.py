@@ -166,6 +166,20 @@ def print_coreset(result: dict[str, Any]) -> None:
     print(f"written to {result['file']}{'' if result['verified'] else ', not verified'}")
 
 
+def print_universal(result: dict[str, Any]) -> None:
+    """Universal lists: what each does by itself, and what all do where each function gets the best of them."""
+    table = Table(title=f"universal lists, judged on {result['functions']:,} functions", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("pass list", overflow="fold")
+    for title in ("alone", "made larger", "with those above"):
+        table.add_column(title, justify="right")
+    for number, row in enumerate(result["lists"], 1):
+        figures = (f"{row[key]:.2f} %" for key in ("alone", "larger", "improvement"))
+        table.add_row(str(number), row["pass_list"], *figures)
+    Console().print(table)
+    print(f"{result['tried']:,} lists tried, {result['judged']:,} judged; written to {result['file']}, not verified")
+
+
 def print_labels(result: dict[str, Any]) -> None:
     """How many functions have which labels."""
     print(

@@ -5,7 +5,7 @@ import pytest
 
 from passformer.autotune.labels import canonical_columns
 from passformer.autotune.tunings import LOST, Matrix
-from passformer.baselines.trees import features_of, fit_savings, fit_winners
+from passformer.baselines.trees import features_of, fit_cautious_savings, fit_savings, fit_winners
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.llvm.measure import opcode_counter
@@ -68,6 +68,22 @@ def test_savings_are_learnt_and_oz_stands_where_they_end(learnable):
     ranked = trees.rank(features, 4)
     assert [str(r[0]) for r in ranked] == best and all(len(r) == 4 for r in ranked)
     assert trees.rank(features, 2) == [r[:2] for r in ranked]
+
+
+def test_what_is_named_unverified_makes_few_functions_larger():
+    """One feature says which functions a list helps for certain; on the others it helps many and harms some."""
+    rng = np.random.default_rng(1)
+    sure = rng.random(900) < 0.3
+    gains = np.where(sure, 6, np.where(rng.random(900) < 0.7, 2, -2))[:, None]
+    features = np.column_stack([sure, rng.integers(0, 3, 900)]).astype(np.float32)
+    baseline = np.full(900, 50)
+    matrix = Matrix([str(i) for i in range(900)], [PassList.parse("-gvn -Oz")], baseline, baseline[:, None] - gains)
+    bold = [str(r[0]) for r in fit_savings(matrix, features).rank(features, 1)]
+    assert set(bold) == {"-gvn -Oz"}, "on the average it saves everywhere"
+    cautious = [str(r[0]) for r in fit_cautious_savings(matrix, features, np.arange(900) // 2).rank(features, 1)]
+    assert [name != "-Oz" for name in cautious] == sure.tolist()
+    alone = fit_cautious_savings(matrix, features, np.zeros(900, dtype=np.int64))
+    assert alone.caution > 0, "a single group is judged by itself"
 
 
 def test_winners_are_learnt(learnable):

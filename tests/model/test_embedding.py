@@ -45,7 +45,9 @@ def test_an_embedding_by_hand():
 def retrieval():
     rng = np.random.default_rng(5)
     shares, saved = rng.dirichlet(np.ones(3), size=30), rng.integers(-9, 9, (30, 2))
-    exemplars = exemplars_of(shares, np.ones(30), saved, np.zeros((30, 1), np.float32), ["-a", "-b"], "-Oz")
+    exemplars = exemplars_of(
+        ["-Oz", "-a", "-b"], shares, np.ones(30), ["-a", "-b"], saved, np.zeros((30, 1), np.float32)
+    )
     found = {}
     for form in (Form.BARE, Form.COMPACT):
         embedding = embedding_of(len(features_of(np.zeros(3, np.float32), form.codes("", ""))))
@@ -80,9 +82,9 @@ def examples_of(number, seed):
 def num_right(embedding, known, asked):
     """Functions asked about, for which the neighbours name a list that saves something."""
     even, saved = np.full(known.shares.shape, 1 / 3), known.saved.astype(np.int64)
-    near = exemplars_of(even, np.ones(len(saved)), saved, embedding(known.features), ["-a", "-b"], "-Oz")
+    near = exemplars_of(["-Oz", "-a", "-b"], even, np.ones(len(saved)), ["-a", "-b"], saved, embedding(known.features))
     chances = dict.fromkeys(near.answers, 1 / 3)
-    named = [near.best(near.posterior(chances, embedding(f)))[0] for f in asked.features]
+    named = [near.best(near.posterior(chances, embedding(f)), 0.0) for f in asked.features]
     return sum(s[near.lists.index(n)] > 0 for s, n in zip(asked.saved, named, strict=True) if n != "-Oz")
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from passformer.model.exemplars import MOST, Exemplars, exemplars_of, size_points
+from passformer.model.exemplars import MOST, NEVER, Exemplars, exemplars_of, size_points
 
 SIZE = 50
 
@@ -22,8 +22,8 @@ def posterior(exemplars, chances, size=SIZE):
     return exemplars.posterior(chances, size_points(np.array([size]))[0])
 
 
-def best(exemplars, chances, size=SIZE):
-    return exemplars.best(posterior(exemplars, chances, size))
+def best(exemplars, chances, size=SIZE, price=0.0):
+    return exemplars.best(posterior(exemplars, chances, size), price)
 
 
 def rank(exemplars, chances, size=SIZE):
@@ -32,11 +32,18 @@ def rank(exemplars, chances, size=SIZE):
 
 def test_a_list_that_does_harm_elsewhere_is_not_named():
     exemplars = exemplars_with([0, 1, 2], [[-9, -1], [6, 2], [-3, 4]])
-    assert best(exemplars, {"-a": 1.0}) == ("-a", 6)
+    assert best(exemplars, {"-a": 1.0}) == "-a"
     uncertain = {"-a": 0.5, "-b": 0.3, "-Oz": 0.2}
-    assert best(exemplars, uncertain) == ("-b", pytest.approx(2)), "the safer one, though not the likeliest"
-    assert best(exemplars, {"-Oz": 0.9, "-b": 0.1}) == ("-Oz", 0)
-    assert best(exemplars, {"-unknown": 1.0}) == ("-Oz", 0)
+    assert best(exemplars, uncertain) == "-b", "the safer one, though not the likeliest"
+    assert best(exemplars, {"-Oz": 0.9, "-b": 0.1}) == "-Oz"
+    assert best(exemplars, {"-unknown": 1.0}) == "-Oz"
+
+
+def test_a_list_that_may_make_the_function_larger_is_named_if_it_is_worth_the_price():
+    exemplars = exemplars_with([1, 1], [[9, 1], [-2, 1]])
+    saved, risk = exemplars.prospects(posterior(exemplars, {"-a": 1.0}))
+    assert saved == pytest.approx([3.5, 1]) and risk == pytest.approx([0.5, 0])
+    assert [best(exemplars, {"-a": 1.0}, price=price) for price in (0, 4.9, 5.1, NEVER)] == ["-a", "-a", "-b", "-Oz"]
 
 
 def test_lists_to_try_are_good_together():
@@ -67,8 +74,8 @@ def test_lists_are_chosen_as_a_plain_greedy_choice_does():
 
 def test_functions_of_about_the_same_size_say_more():
     exemplars = exemplars_with([1, 1], [[2, 5], [40, -9]], size=[20, 2000])
-    assert best(exemplars, {"-a": 1.0}, 20)[0] == "-b" and best(exemplars, {"-a": 1.0}, 2000)[0] == "-a"
-    assert best(exemplars, {"-a": 1.0}, 10**9) == ("-a", pytest.approx(40)), "far from all, the nearest"
+    assert best(exemplars, {"-a": 1.0}, 20) == "-b" and best(exemplars, {"-a": 1.0}, 2000) == "-a"
+    assert best(exemplars, {"-a": 1.0}, 10**9) == "-a", "far from all, the nearest"
     assert posterior(exemplars, {"-a": 1.0}, 200).sum() == pytest.approx(1)
 
 
@@ -86,7 +93,9 @@ def test_what_is_shown_seldom_is_weighed_back():
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.ones(4), size=50)
     shown, saved = rng.uniform(0.1, 5, 50), rng.integers(-9, 9, (50, 3))
-    exemplars = exemplars_of(shares, shown, saved, np.zeros((50, 1), np.float32), ["-a", "-b", "-c"], "-Oz")
+    exemplars = exemplars_of(
+        ["-Oz", "-a", "-b", "-c"], shares, shown, ["-a", "-b", "-c"], saved, np.zeros((50, 1), np.float32)
+    )
     assert exemplars.answers == ("-Oz", "-a", "-b", "-c") and exemplars.lists == ("-a", "-b", "-c")
     seen = shares.T @ shown  # what a model learns that cannot tell these functions apart
     chances = dict(zip(exemplars.answers, (seen / seen.sum()).tolist(), strict=True))
@@ -96,6 +105,8 @@ def test_what_is_shown_seldom_is_weighed_back():
 
 def test_one_function_cannot_decide_for_all():
     saved = np.array([[10 * MOST, -10 * MOST]])
-    exemplars = exemplars_of(np.array([[0.0, 1, 0]]), np.ones(1), saved, np.zeros((1, 1), np.float32), ["-a", "-b"], "")
+    exemplars = exemplars_of(
+        ["", "-a", "-b"], np.array([[0.0, 1, 0]]), np.ones(1), ["-a", "-b"], saved, np.zeros((1, 1), np.float32)
+    )
     assert exemplars.saved.tolist() == [[MOST, -MOST]]
     assert np.isfinite(exemplars.shares).all(), "an answer that is never shown"

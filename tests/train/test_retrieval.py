@@ -1,6 +1,8 @@
 """Functions of train become exemplars, as training showed them; no more functions than allowed get larger."""
 
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
 from passformer.llvm.progress import silent
+from passformer.model.exemplars import NEVER
 from passformer.model.package import open_package
 from passformer.train import retrieval as retrieval_module
 from passformer.train.config import DataSection
 from passformer.train.embedding import Examples
-from passformer.train.retrieval import FOLDS, _held_out, known_functions, learn_retrieval, threshold
+from passformer.train.price import FOLDS, PRICES, best_price
+from passformer.train.retrieval import _held_out, known_functions, learn_retrieval, nameable
 from passformer.train.stream import PackStream
 
 
@@ -26,10 +30,16 @@ def matrix(labelled):
     return to_matrix(read_tunings([labelled / "tunings" / "default"]))
 
 
+@pytest.fixture(scope="module")
+def everything(matrix):
+    """All lists can be named."""
+    return list(range(len(matrix.pass_lists)))
+
+
 @pytest.mark.parametrize("sharpness", [2.0, float("inf")])
-def test_what_is_known_is_of_train(sharpness, labelled, dataset, matrix):
+def test_what_is_known_is_of_train(sharpness, labelled, dataset, matrix, everything):
     corpus, data = Corpus(labelled), DataSection(sharpness=sharpness, negatives=0.5)
-    known = known_functions(corpus, matrix, data, 1000)
+    known = known_functions(corpus, matrix, everything, data, 1000)
     exemplars = known.exemplars
     assert exemplars.answers == ("-Oz", *exemplars.lists)
     assert sorted(text.function_id for text in known.texts) == sorted(
@@ -43,7 +53,7 @@ def test_what_is_known_is_of_train(sharpness, labelled, dataset, matrix):
     group = dict(zip(*(corpus.columns(["id", "group"])[name].to_pylist() for name in ("id", "group")), strict=True))
     pairs = {(group[text.function_id], number) for text, number in zip(known.texts, known.groups, strict=True)}
     assert len(pairs) == len(set(known.groups)) == len({name for name, _ in pairs})
-    assert [t.function_id for t in known_functions(corpus, matrix, data, 3).texts] == [
+    assert [t.function_id for t in known_functions(corpus, matrix, everything, data, 3).texts] == [
         t.function_id for t in known.texts[:3]
     ]
 
@@ -51,10 +61,10 @@ def test_what_is_known_is_of_train(sharpness, labelled, dataset, matrix):
 def test_a_corpus_that_was_not_tuned_is_refused(labelled, dataset, matrix):
     none = Matrix([], matrix.pass_lists, matrix.baseline[:0], matrix.counts[:0])
     with pytest.raises(InputError, match="no tuned functions"):
-        known_functions(Corpus(labelled), none, DataSection(), 10)
+        known_functions(Corpus(labelled), none, [], DataSection(), 10)
 
 
-def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix):
+def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, matrix, everything):
     """The stream's own samples, counted, against the averages that the tables are made of."""
     data = DataSection(sharpness=1.5, negatives=0.4, gain_power=0.5, answers=4, ir_share=0, unoptimised_share=0)
     rows = list(read_tokens(dataset, "train"))
@@ -63,10 +73,10 @@ def test_the_mean_of_what_training_shows_is_what_is_expected(dataset, labelled, 
     stream = PackStream(rows, tokenizer, data, seed=0)
     weights: Counter[int] = Counter()
     for epoch in range(60):
-        for sample in stream._samples(epoch):
+        for sample in stream.samples(epoch):
             for start in np.cumsum(sample.parts)[:-1]:
                 weights[int(sample.ids[start])] += float(sample.weights[start])
-    known = known_functions(Corpus(labelled), matrix, data, 1000)
+    known = known_functions(Corpus(labelled), matrix, everything, data, 1000)
     exemplars = known.exemplars
     tokens = {answer: encode_list(tokenizer, PassList.parse(answer))[0] for answer in exemplars.answers}
     chances = {answer: weights[token] / sum(weights.values()) for answer, token in tokens.items()}
@@ -79,10 +89,10 @@ def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkey
     opened, corpus = open_package(package), Corpus(labelled)
     data = DataSection.model_validate(opened.facts.recipe["config"]["data"])
     for most in (0.0, 1.0):
-        monkeypatch.setattr(retrieval_module, "MOST_REGRESSED", most)
+        monkeypatch.setattr(retrieval_module, "best_price", partial(best_price, most_regressed=most))
         learnt = learn_retrieval(opened, corpus, matrix, data, 1000)
-        assert learnt.figures["functions"] == len(known_functions(corpus, matrix, data, 1000).texts)
-        assert learnt.figures["caution"] == learnt.caution and learnt.figures["regressed"] <= 100 * most
+        assert learnt.figures["functions"] == len(set(corpus.ids(["train"])) & set(matrix.function_ids))
+        assert learnt.figures["price"] == learnt.price and learnt.figures["regressed"] <= 100 * most
         for form, near in opened.retrieval.items():
             again = learnt.retrieval[form].exemplars
             assert again.points == pytest.approx(near.exemplars.points, abs=0.02), "the file holds half precision"
@@ -90,8 +100,8 @@ def test_the_limit_on_larger_functions_is_kept(labelled, package, matrix, monkey
     assert matrix.saved(-50).max() > 0
 
 
-def test_what_is_judged_was_not_learnt_from(labelled, dataset, matrix, monkeypatch):
-    known = known_functions(Corpus(labelled), matrix, DataSection(), 1000)
+def test_what_is_judged_was_not_learnt_from(labelled, dataset, matrix, everything, monkeypatch):
+    known = known_functions(Corpus(labelled), matrix, everything, DataSection(), 1000)
     examples = Examples(
         np.zeros((len(known.texts), 2), np.float32),
         np.full(known.exemplars.shares.shape, 0.1, np.float32),
@@ -106,15 +116,33 @@ def test_what_is_judged_was_not_learnt_from(labelled, dataset, matrix, monkeypat
         return learn(form, part, exemplars, report)
 
     monkeypatch.setattr(retrieval_module, "_retrieval", spy)
-    expected, outcomes = _held_out(Form.BARE, examples, known, silent)
-    assert len(expected) == len(outcomes) == len(known.texts)
+    outcomes = _held_out(Form.BARE, examples, known, silent)
+    assert tuple(outcomes) == PRICES and {len(saved) for saved in outcomes.values()} == {len(known.texts)}
+    assert not outcomes[NEVER].any() and outcomes[0.0].any()
     assert learnt_from == [{g for g in known.groups.tolist() if g % FOLDS != fold} for fold in range(FOLDS)]
 
 
-def test_the_threshold_stops_before_too_much_harm(monkeypatch):
-    expected, outcomes = np.array([0.0, 5, 4, 3, 2, 1, 1]), np.array([0, 9, -1, 7, -1, 8, 2])
-    for most, caution in ((0.0, 4.0), (0.15, 2.0), (0.3, 0.0)):
-        monkeypatch.setattr(retrieval_module, "MOST_REGRESSED", most)
-        assert threshold(expected, outcomes) == caution
-    assert threshold(expected, -outcomes.clip(0)) == 5, "nothing at all, where all does harm"
-    assert threshold(np.zeros(0), np.zeros(0, dtype=np.int64)) == 0
+def test_lists_that_the_model_cannot_name_are_proposed_all_the_same(labelled, dataset, matrix, everything):
+    """What is known of a further list is what it saves: it changes no chances, and is named where it is worth most."""
+    further = PassList.parse("-Oz -adce -Os")
+    assert further not in matrix.pass_lists
+    counts = np.column_stack([matrix.counts, matrix.baseline - 2])
+    more = Matrix(matrix.function_ids, [*matrix.pass_lists, further], matrix.baseline, counts)
+    known = known_functions(Corpus(labelled), more, everything, DataSection(), 1000)
+    alone = known_functions(Corpus(labelled), matrix, everything, DataSection(), 1000)
+    assert known.exemplars.lists == (*alone.exemplars.lists, str(further))
+    assert known.exemplars.answers == alone.exemplars.answers
+    assert (known.exemplars.shares == alone.exemplars.shares).all()
+    weights = known.exemplars.posterior({"-Oz": 1.0}, np.zeros(0, np.float32))
+    assert known.exemplars.best(weights, 5.0) == str(further)
+    assert known.outcomes([str(further)] * len(known.texts)).tolist() == [2] * len(known.texts)
+
+
+def test_a_model_is_asked_about_what_it_can_name(package, matrix, everything):
+    opened = open_package(package)
+    assert not opened.grammar.writes_lists and nameable(opened, matrix) == everything
+    grammar = replace(opened.grammar, passes={**opened.grammar.passes, 9999: matrix.pass_lists[2].names})
+    assert grammar.writes_lists
+    found = nameable(replace(opened, grammar=grammar), matrix)
+    assert 2 in found and all(matrix.pass_lists[i].names in grammar.passes.values() for i in found)
+    assert len(found) < len(everything)

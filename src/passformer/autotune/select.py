@@ -10,8 +10,8 @@ import numpy as np
 from passformer.autotune.coreset import Coreset
 from passformer.autotune.cover import cover_improvements, greedy_cover
 from passformer.autotune.neighbours import Neighbours, costs_of, count_opcodes, neighbours_beside, write_neighbours
-from passformer.autotune.tunings import Matrix, objective_of, read_tunings, to_matrix
-from passformer.autotune.verified import read_record, record_beside
+from passformer.autotune.tunings import Matrix, objective_of, read_broadcasts, to_matrix
+from passformer.autotune.verified import read_records, record_beside
 from passformer.corpus.files import atomic
 from passformer.corpus.store import Corpus, draw_order
 from passformer.llvm.passlist import OZ, PassList
@@ -27,20 +27,20 @@ def make_coreset(
     folder: Path,
     size: int,
     out: Path,
-    record: Path | None = None,
+    records: Sequence[Path] = (),
     pool: Pool | None = None,
     report: Report = silent,
 ) -> dict[str, Any]:
     """The `size` lists of the run in `folder` that cover most of its gain, in greedy order, written to `out`.
 
     Lists are chosen on the functions of train (on all where none is), the improvement is that on all functions tuned.
-    With a `record` of `verify` only lists that it admits are chosen, and what it says of them is written beside `out`.
+    With `records` of `verify` only lists that they admit are chosen, and what they say of them is written beside `out`.
     With a `pool` what each list saves on each function is written beside it too (`passformer.autotune.neighbours`).
     """
     started = time.perf_counter()
-    verified = read_record(record) if record else None
+    verified = read_records(records) if records else None
     objective = objective_of(folder)
-    matrix = to_matrix(read_tunings([folder], objective))
+    matrix = to_matrix(read_broadcasts(folder, objective))
     admitted = [i for i, p in enumerate(matrix.pass_lists) if p.searched and (not verified or verified.admits(p))]
     pass_lists = [matrix.pass_lists[i] for i in admitted]
     baseline, counts = matrix.baseline, matrix.counts[:, admitted]

@@ -118,6 +118,21 @@ def read_tunings(folders: Sequence[Path], objective: Objective = Objective.INSTR
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
+def read_broadcasts(run: Path, objective: Objective = Objective.INSTRUCTIONS) -> pa.Table:
+    """The rows of a run; of run `default` also those of the universal lists, where run `universal` tried them.
+
+    Raises InputError as `read_tunings` does, and where the two runs tried their lists on different functions.
+    """
+    universal = run.parent / "universal"
+    if run.name != "default" or not (universal / "tunings.parquet").exists():
+        return read_tunings([run], objective)
+    tables = [read_tunings([folder], objective) for folder in (run, universal)]
+    functions, others = (set(pc.unique(table["function_id"]).to_pylist()) for table in tables)
+    if functions != others:
+        raise InputError(f"{universal} was tuned on other functions than {run}: remove it, or tune it with its splits")
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
 def iterate(table: pa.Table) -> Iterator[Tuning]:
     """The rows with a count as values."""
     lists: dict[str, PassList] = {}

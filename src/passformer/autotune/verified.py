@@ -1,7 +1,7 @@
 """The record of what pass lists were put through by `verify`: what ships beside a coreset, and what admits labels."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -78,3 +78,13 @@ def read_record(path: Path) -> Verified:
         raise InputError(f"{path}: {error.strerror}: `passformer verify --out DIR` writes DIR/record.json") from None
     except (ValueError, LookupError, TypeError, AttributeError, InputError) as error:
         raise InputError(f"{path} is no record of `passformer verify` ({error!r})") from None
+
+
+def read_records(paths: Sequence[Path]) -> Verified:
+    """Several as one: what is said of all is said by the one with the most programs, of a list by the last one."""
+    records = [read_record(path) for path in paths]
+    versions = {record.llvm for record in records}
+    if len(versions) > 1:
+        raise InputError(f"the records are of LLVM {' and '.join(sorted(versions))}: verify all with one version")
+    largest = max(records, key=lambda record: record.programs)
+    return replace(largest, entries={p: entry for record in records for p, entry in record.entries.items()})

@@ -2,8 +2,9 @@
 
 The features are the counts of each opcode in the unoptimised function, and in view `both` also after -Oz: the same
 views of the code as the model has. Two questions are asked of them, each where it answers best. How much does a list
-save? names one list that nothing verifies. Which list is the best one? ranks lists that are run, from the probabilities
-as the model does from its own (`passformer.model.exemplars`).
+save? names one list that nothing verifies, and no more functions get larger than the model's lists may make so. Which
+list is the best one? ranks lists that are run, from the probabilities as the model does from its own
+(`passformer.model.exemplars`).
 """
 
 import time
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from passformer.autotune.labels import canonical_columns
-from passformer.autotune.tunings import Matrix, read_tunings, to_matrix
+from passformer.autotune.tunings import Matrix, read_broadcasts, to_matrix
 from passformer.corpus.store import Corpus
 from passformer.dataset.prompt import Form
 from passformer.llvm.errors import InputError
@@ -28,6 +29,7 @@ from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.method import Proposal, Stopwatch, Task
 from passformer.model.exemplars import MOST, Exemplars, exemplars_of, size_points
+from passformer.train.price import FOLDS, PRICES, best_price
 
 Features = npt.NDArray[np.float32]
 GAIN_POWER = 0.7
@@ -37,20 +39,22 @@ GAIN_POWER = 0.7
 class Savings:
     """A regressor a list: how many instructions it saves over -Oz."""
 
-    def __init__(self, pass_lists: Sequence[PassList], regressors: Sequence[Any]) -> None:
+    def __init__(self, pass_lists: Sequence[PassList], regressors: Sequence[Any], caution: float = 0.0) -> None:
+        """`caution`: instructions that must be predicted to be saved."""
         self._pass_lists = list(pass_lists)
-        self._regressors = regressors
+        self.regressors = regressors
+        self.caution = caution
 
     def predict(self, features: Features) -> npt.NDArray[np.float64]:
         """(functions, features) -> (functions, lists)."""
-        return np.column_stack([regressor.predict(features) for regressor in self._regressors])
+        return np.column_stack([regressor.predict(features) for regressor in self.regressors])
 
     def rank(self, features: Features, number: int) -> list[list[PassList]]:
-        """For each function the lists that save most; -Oz stands where that is nothing."""
+        """For each function the lists that save most; -Oz stands where that is too little."""
         ranked = []
         for row in self.predict(features):
             order = np.argsort(-row, kind="stable")
-            num_gains = int((row > 0).sum())
+            num_gains = int((row > self.caution).sum())
             lists = [self._pass_lists[i] for i in order]
             ranked.append([*lists[:num_gains], OZ, *lists[num_gains:]][:number])
         return ranked
@@ -101,15 +105,17 @@ class TreesMethod:
 
 def train_trees(corpus: Corpus, form: Form, pool: Pool, seed: int = 0, report: Report = silent) -> Savings | Winners:
     """On all functions of train that the corpus's run `default` has tuned; what is asked depends on the view."""
-    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
+    matrix = to_matrix(read_broadcasts(corpus.folder / "tunings" / "default"))
     row = {id_: i for i, id_ in enumerate(matrix.function_ids)}
     functions = [f for f in corpus.functions(["train"]) if f.id in row]
     llvm = int(corpus.manifest["llvm"].split(".")[0])
     features, _ = features_of([f.ir for f in functions], _oz(llvm, corpus.protocol), form, pool, report)
     rows = [row[f.id] for f in functions]
     part = Matrix([f.id for f in functions], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
-    fit = fit_savings if form is Form.PAPER else fit_winners
-    return fit(part, features, seed=seed, report=report)
+    if form is Form.BOTH:
+        return fit_winners(part, features, seed=seed, report=report)
+    groups = np.unique([f.group for f in functions], return_inverse=True)[1]
+    return fit_cautious_savings(part, features, groups, seed, report)
 
 
 def _oz(llvm: int, protocol: Protocol) -> str:
@@ -149,6 +155,29 @@ def fit_savings(
     return Savings(matrix.pass_lists, regressors)
 
 
+def fit_cautious_savings(
+    matrix: Matrix, features: Features, groups: npt.NDArray[np.int64], seed: int = 0, report: Report = silent
+) -> Savings:
+    """As `fit_savings`, and no more functions get larger than the model's lists may make so.
+
+    That is found on functions of each half of the groups, by regressors that know the other half.
+    """
+    expected, saved = np.zeros(len(groups)), np.zeros(len(groups), dtype=np.int64)
+    for number in range(FOLDS):
+        inside = groups % FOLDS == number
+        outside = ~inside if not inside.all() else inside
+        if not inside.any():
+            continue
+        ids = [id_ for id_, out in zip(matrix.function_ids, outside, strict=True) if out]
+        part = Matrix(ids, matrix.pass_lists, matrix.baseline[outside], matrix.counts[outside])
+        predicted = fit_savings(part, features[outside], seed=seed, report=report).predict(features[inside])
+        expected[inside] = predicted.max(axis=1)
+        saved[inside] = matrix.saved(-MOST)[inside, predicted.argmax(axis=1)].clip(-MOST, MOST)
+    caution = best_price({price: np.where(expected > price, saved, 0) for price in PRICES})
+    whole = fit_savings(matrix, features, seed=seed, report=report)
+    return Savings(matrix.pass_lists, whole.regressors, caution)
+
+
 def fit_winners(
     matrix: Matrix, features: Features, iterations: int = 60, seed: int = 0, report: Report = silent
 ) -> Winners:
@@ -173,7 +202,7 @@ def fit_winners(
     shares = np.zeros((len(labels), 1 + len(matrix.pass_lists)))
     shares[np.arange(len(labels)), labels + 1] = 1
     points, lists = size_points(_sizes(features)), [str(p) for p in matrix.pass_lists]
-    exemplars = exemplars_of(shares, shown, saved, points, lists, str(OZ))
+    exemplars = exemplars_of([str(OZ), *lists], shares, shown, lists, saved, points)
     report("fitting trees", 1, 1)
     return Winners(matrix.pass_lists, classifier, exemplars)
 

@@ -84,8 +84,7 @@ def _propose_one(package: Package, budget: int, sandbox: Sandbox, task: Task) ->
         weights += near.posterior(found, form.codes(view.unoptimised, view.after_oz))
         chances.update(found)
     if budget == 0:
-        text, saved = near.exemplars.best(weights)
-        ranked = iter([text] if saved > package.facts.caution else [])
+        ranked = iter([near.exemplars.best(weights, package.facts.price)])
     else:
         ranked = near.exemplars.rank(weights, chances)
     lists = (p for p in map(PassList.parse, ranked) if available(p, task.llvm))

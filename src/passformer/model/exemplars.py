@@ -14,6 +14,7 @@ more (see `DataSection`). Its probabilities are of what it is shown, and are wei
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,10 @@ Floats32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 MOST = 20
 """Savings and losses beyond count as so many: few functions would decide all."""
+NEVER = 1e9
+"""The price, see `Exemplars.best`, at which no list is named, not even one that did no harm anywhere."""
 _CONSULTED = 4096
-"""Exemplars, those with the largest weights, that lists to try are chosen by."""
+"""Exemplars, those with the largest weights, that lists are chosen by."""
 _SIZE_SPREAD = 0.7
 """Standard deviation of how sizes are compared, in logarithms."""
 
@@ -34,9 +37,9 @@ class Exemplars:
     """N training functions: what their answers are, where they stand, and what L lists save on them."""
 
     answers: tuple[str, ...]
-    """Lists as text, A of them; the first is the baseline itself."""
+    """Lists as text, A of them, that a model may name; the first is the baseline itself."""
     lists: tuple[str, ...]
-    """As text, L of them."""
+    """As text, L of them, that may be proposed."""
     shares: Floats32
     """(N, A) how often an answer is shown with the function, over how often it is shown at all."""
     points: Floats32
@@ -61,11 +64,29 @@ class Exemplars:
         """(A,) the chances of the answers, 0 for those that are not among them."""
         return np.array([chances.get(answer, 0.0) for answer in self.answers], dtype=np.float32)
 
-    def best(self, weights: Floats) -> tuple[str, float]:
-        """The list that is expected to save most, and how much; the baseline and 0 where nothing is to be saved."""
-        saved = weights.astype(np.float32) @ self.saved
-        best = int(saved.argmax())
-        return (self.lists[best], float(saved[best])) if saved[best] > 0 else (self.answers[0], 0.0)
+    def best(self, weights: Floats, price: float) -> str:
+        """The list that is worth most unverified, or the baseline: what it saves less the price of what it risks.
+
+        That is the instructions that it is expected to save, less `price` times the chance that it makes the function
+        larger.
+        """
+        return self.best_at(weights, [price])[0]
+
+    def best_at(self, weights: Floats, prices: Sequence[float]) -> list[str]:
+        """The same at each of several prices."""
+        saved, risk = self.prospects(weights)
+        chosen = []
+        for price in prices:
+            worth = saved - price * risk
+            best = int(worth.argmax())
+            chosen.append(self.lists[best] if price < NEVER and worth[best] > 0 else self.answers[0])
+        return chosen
+
+    def prospects(self, weights: Floats) -> tuple[Floats, Floats]:
+        """(L,) instructions that each list is expected to save, and (L,) how probably it makes the function larger."""
+        most, weights = _consulted(weights)
+        saved = self.saved[most]
+        return weights @ saved, weights @ (saved < 0)
 
     def rank(self, weights: Floats, chances: Mapping[str, float]) -> Iterator[str]:
         """Lists to try beside the baseline: first those that are good together, then the others by how probable."""
@@ -82,9 +103,8 @@ class Exemplars:
         Greedy, which is within 1 - 1/e of the best choice (expected savings of the best of a set are submodular), and
         lazy: what a list adds can only fall, so few are computed again.
         """
-        gains = np.where(self.saved.max(axis=1, initial=0) > 0, weights, 0)
-        most = np.argpartition(-gains, _CONSULTED)[:_CONSULTED] if len(gains) > _CONSULTED else slice(None)
-        weights, saved = gains[most].astype(np.float32), np.ascontiguousarray(self.saved[most].T).clip(0)
+        most, gains = _consulted(np.where(self.saved.max(axis=1, initial=0) > 0, weights, 0))
+        weights, saved = gains.astype(np.float32), np.ascontiguousarray(self.saved[most].T).clip(0)
         reached = np.zeros(len(weights), dtype=np.float32)
         heap = [(-float(adds), i, 0) for i, adds in enumerate(saved @ weights)]
         heapq.heapify(heap)
@@ -101,26 +121,32 @@ class Exemplars:
 
 
 def exemplars_of(
+    answers: Sequence[str],
     shares: Floats,
     shown: Floats,
+    lists: Sequence[str],
     saved: Integers,
     points: Floats32,
-    lists: Sequence[str],
-    baseline: str,
 ) -> Exemplars:
     """From N functions, what was shown as their answers and what the lists save.
 
-    `shares` (N, 1 + L): how often each answer is shown with a function, the baseline first. `shown` (N,): how much the
+    `shares` (N, A): how often each answer is shown with a function, the baseline first. `shown` (N,): how much the
     function counts in training. `saved` (N, L): instructions. `points` (N, D): see `Exemplars`.
     """
     times = np.maximum(shares.T @ shown, np.finfo(np.float32).tiny)
     return Exemplars(
-        (baseline, *lists),
+        tuple(answers),
         tuple(lists),
         (shares / times).astype(np.float32),
         points,
         saved.clip(-MOST, MOST).astype(np.float32),
     )
+
+
+def _consulted(weights: Floats) -> tuple[Any, Floats]:
+    """The exemplars with the largest weights, and these."""
+    most = np.argpartition(-weights, _CONSULTED)[:_CONSULTED] if len(weights) > _CONSULTED else slice(None)
+    return most, weights[most]
 
 
 def size_points(sizes: npt.NDArray[np.integer]) -> Floats32:

@@ -18,7 +18,7 @@ from passformer.model.grammar import grammar_of
 from passformer.model.retrieval import Retrieval, read_retrieval
 from passformer.model.runtime import OnnxModel
 
-FORMAT = 2
+FORMAT = 3
 SHIPPED = Path(passformer.__file__).parent / "weights"
 """The model that comes along."""
 FILES = ("model.onnx", "tokenizer.json", "retrieval.npz")
@@ -46,8 +46,8 @@ class Facts:
     """What may be proposed."""
     metas: tuple[str, ...]
     """Those of them that may stand in a list once."""
-    caution: float
-    """Instructions that a list must be expected to save if it is to be named unverified (found on validation)."""
+    price: float
+    """Instructions that a list which nothing verifies must save for each function that it makes larger."""
     digests: dict[str, str]
     """SHA-256 of each file."""
     recipe: dict[str, Any]

@@ -1,6 +1,6 @@
 """From a finished run to the files that users need.
 
-Which functions are alike, and how cautious to be with a list that nothing verifies, is learnt from the tuned corpus
+Which functions are alike, and how dear it is to make one larger, is learnt from the tuned corpus
 (`passformer.train.retrieval`). That can be learnt anew for a model that was exported before, from another corpus.
 """
 
@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from passformer.autotune.tunings import read_tunings, to_matrix
+from passformer.autotune.tunings import read_broadcasts, to_matrix
 from passformer.corpus.files import make_folder
 from passformer.corpus.store import Corpus
 from passformer.dataset.tokenizer import load_tokenizer, save_tokenizer
 from passformer.llvm.catalog import searched_passes
 from passformer.llvm.errors import InputError
 from passformer.llvm.progress import Report, silent
+from passformer.model.exemplars import NEVER
 from passformer.model.export import export_onnx
 from passformer.model.hf import DamagedModel, load_hf
 from passformer.model.package import FILES, DamagedPackage, Facts, open_model, read_facts, write_facts
@@ -32,13 +33,13 @@ def export(source: Path, out: Path, corpus: Corpus, functions: int = 20_000, rep
     Returns sizes, and what the model's lists do unverified. Raises InputError for a run that is not finished, or a
     corpus that is not tuned.
     """
-    matrix = to_matrix(read_tunings([corpus.folder / "tunings" / "default"]))
+    matrix = to_matrix(read_broadcasts(corpus.folder / "tunings" / "default"))
     facts = _copy(source, out) if (source / "model.json").is_file() else _convert(source, out)
     data = DataSection.model_validate(facts.recipe["config"]["data"])
     learnt = learn_retrieval(open_model(out, facts), corpus, matrix, data, functions, report)
     write_retrieval(out / "retrieval.npz", learnt.retrieval)
     recipe = {**facts.recipe, "retrieval": learnt.figures}
-    write_facts(out, replace(facts, caution=learnt.caution, recipe=recipe))
+    write_facts(out, replace(facts, price=learnt.price, recipe=recipe))
     sizes = {name: (out / name).stat().st_size for name in (*FILES, "model.json")}
     return {
         "parameters": facts.recipe["parameters"],
@@ -85,7 +86,7 @@ def _convert(run: Path, out: Path) -> Facts:
         max_ir=config.data.max_ir,
         passes=tuple(p.name for p in passes),
         metas=tuple(p.name for p in passes if p.kind == "meta"),
-        caution=0.0,
+        price=NEVER,
         digests={},
         recipe={
             "parameters": model.config.num_parameters,

@@ -1,10 +1,11 @@
-"""What is learnt from a tuned corpus once a model is trained: which functions are alike, and when to name no list.
+"""What is learnt from a tuned corpus once a model is trained: which functions are alike, and which risks to take.
 
-The model is asked about functions of train, whose savings by every list are known from the tuning run. They become the
+The model is asked about functions of train, whose savings by every list are known from the tuning runs. They become the
 exemplars that its answers are weighed by (`passformer.model.exemplars`), and each form of prompt gets an embedding that
-says which of them are near.
+says which of them are near. More lists may be known than the model can name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,14 +27,11 @@ from passformer.model.package import Package
 from passformer.model.retrieval import Retrieval
 from passformer.train.config import DataSection
 from passformer.train.embedding import Examples, train_embedding
+from passformer.train.price import FOLDS, PRICES, best_price
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
-MOST_REGRESSED = 0.008
-"""Share of all functions that an unverified list may make larger: 1 %, and a fifth less because this is a sample."""
-FOLDS = 2
-"""Of groups: how cautious to be is found on functions whose groups no exemplar is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Learnt:
     """What a runtime folder holds beside the model."""
 
     retrieval: dict[Form, Retrieval]
-    caution: float
+    price: float
     """See `Facts`."""
     figures: dict[str, Any]
     """What unverified lists do, on functions of groups that no exemplar was of."""
@@ -59,31 +57,48 @@ class Known:
     exemplars: Exemplars
     """The same functions; they stand nowhere yet."""
 
+    def outcomes(self, chosen: Sequence[str]) -> Integers:
+        """(N,) what a list for each function saves; -Oz saves nothing."""
+        column = {text: i for i, text in enumerate(self.exemplars.lists)}
+        saved = [self.gains[row, column[text]] if text in column else 0 for row, text in enumerate(chosen)]
+        return np.array(saved, dtype=np.int64)
+
 
 def learn_retrieval(
     package: Package, corpus: Corpus, matrix: Matrix, data: DataSection, functions: int, report: Report = silent
 ) -> Learnt:
     """For a model that was shown functions as `data` says, from at most `functions` of a corpus's train split."""
-    known = known_functions(corpus, matrix, data, functions)
+    known = known_functions(corpus, matrix, nameable(package, matrix), data, functions)
     retrieval: dict[Form, Retrieval] = {}
     for form in package.facts.forms:
         examples = examples_of(package, form, known, report)
         retrieval[form] = _retrieval(form, examples, known.exemplars, report)
         if form is form_for(package, 0):
-            expected, outcomes = _held_out(form, examples, known, report)
-    caution = threshold(expected, outcomes)
-    done = outcomes[expected > caution]
+            outcomes = _held_out(form, examples, known, report)
+    price = best_price(outcomes)
     figures = {
-        "functions": len(outcomes),
-        "caution": caution,
-        "improvement": 100 * float(done.sum()) / max(sum(text.oz_count for text in known.texts), 1),
-        "regressed": 100 * float((done < 0).sum()) / max(len(outcomes), 1),
+        "functions": len(known.texts),
+        "price": price,
+        "improvement": 100 * float(outcomes[price].sum()) / max(sum(text.oz_count for text in known.texts), 1),
+        "improved": 100 * float((outcomes[price] > 0).mean()),
+        "regressed": 100 * float((outcomes[price] < 0).mean()),
     }
-    return Learnt(retrieval, caution, figures)
+    return Learnt(retrieval, price, figures)
 
 
-def known_functions(corpus: Corpus, matrix: Matrix, data: DataSection, functions: int) -> Known:
-    """A sample of train, the same each time; raises InputError where the tuning run has none of it."""
+def nameable(package: Package, matrix: Matrix) -> list[int]:
+    """The lists, as columns, that a model is asked about: those that are one token to it, all where none is."""
+    if not package.grammar.writes_lists:
+        return list(range(len(matrix.pass_lists)))
+    named = set(package.grammar.passes.values())
+    return [i for i, pass_list in enumerate(matrix.pass_lists) if pass_list.names in named]
+
+
+def known_functions(corpus: Corpus, matrix: Matrix, answers: Sequence[int], data: DataSection, functions: int) -> Known:
+    """A sample of train, the same each time; raises InputError where the tuning run has none of it.
+
+    `answers`: the columns of `matrix` that the model may name.
+    """
     place = {id_: i for i, id_ in enumerate(matrix.function_ids)}
     columns = corpus.columns(["id", "group"]).to_pydict()
     group = dict(zip(columns["id"], columns["group"], strict=True))
@@ -92,11 +107,13 @@ def known_functions(corpus: Corpus, matrix: Matrix, data: DataSection, functions
         raise InputError(f"{corpus.folder} has no tuned functions of train to learn from")
     texts = sorted(texts, key=lambda text: draw_order(text.function_id))[:functions]
     rows = [place[text.function_id] for text in texts]
-    part = Matrix([t.function_id for t in texts], matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
+    lists, ids = [str(p) for p in matrix.pass_lists], [text.function_id for text in texts]
+    part = Matrix(ids, matrix.pass_lists, matrix.baseline[rows], matrix.counts[rows])
     gains = part.saved(-MOST).clip(-MOST, MOST)
-    shares, shown = _as_shown(gains, canonical_columns(part), data)
+    named = Matrix(ids, [matrix.pass_lists[i] for i in answers], part.baseline, part.counts[:, answers])
+    shares, shown = _as_shown(gains[:, answers], canonical_columns(named), data)
     nowhere = np.zeros((len(texts), 0), dtype=np.float32)
-    exemplars = exemplars_of(shares, shown, gains, nowhere, [str(p) for p in matrix.pass_lists], str(OZ))
+    exemplars = exemplars_of([str(OZ), *(lists[i] for i in answers)], shares, shown, lists, gains, nowhere)
     groups = np.unique([group[text.function_id] for text in texts], return_inverse=True)[1]
     return Known(texts, groups, gains, exemplars)
 
@@ -125,16 +142,6 @@ def embedding_for(form: Form, examples: Examples, report: Report) -> Embedding:
     return train_embedding(examples, report=report)
 
 
-def threshold(expected: Floats, outcomes: Integers) -> float:
-    """What must be expected to be exceeded, such that the sum of outcomes is largest and few enough are negative."""
-    cautions = np.unique(np.append(expected, 0.0))
-    order = np.argsort(-expected, kind="stable")
-    num_done = np.searchsorted(-expected[order], -cautions, side="left")  # those expected to save more
-    total, regressed = (np.append(0, np.cumsum(x[order]))[num_done] for x in (outcomes, outcomes < 0))
-    allowed = regressed <= MOST_REGRESSED * len(expected)
-    return float(cautions[allowed][total[allowed].argmax()])
-
-
 def _as_shown(gains: Integers, labels: Integers, data: DataSection) -> tuple[Floats, Floats]:
     """What `draw_answers` and `PackStream` make of N functions and L lists on average.
 
@@ -160,10 +167,9 @@ def _retrieval(form: Form, examples: Examples, exemplars: Exemplars, report: Rep
     return Retrieval(embedding, replace(exemplars, points=embedding(examples.features)))
 
 
-def _held_out(form: Form, examples: Examples, known: Known, report: Report) -> tuple[Floats, Integers]:
-    """(N,) what the list that is named is expected to save, and (N,) what it does save."""
-    expected, outcomes = np.zeros(len(known.texts)), np.zeros(len(known.texts), dtype=np.int64)
-    column = {text: i for i, text in enumerate(known.exemplars.lists)}
+def _held_out(form: Form, examples: Examples, known: Known, report: Report) -> dict[float, Integers]:
+    """At each of `PRICES`, (N,) what the lists that are named save."""
+    chosen = [[str(OZ)] * len(PRICES)] * len(known.texts)
     for fold in range(FOLDS):
         inside = known.groups % FOLDS == fold
         outside = np.flatnonzero(~inside) if not inside.all() else np.arange(len(inside))
@@ -172,7 +178,5 @@ def _held_out(form: Form, examples: Examples, known: Known, report: Report) -> t
         for row in np.flatnonzero(inside):
             chances = dict(zip(near.exemplars.answers, examples.chances[row].tolist(), strict=True))
             weights = near.exemplars.posterior(chances, near.embedding(examples.features[row]))
-            chosen, expected[row] = near.exemplars.best(weights)
-            if expected[row] > 0:
-                outcomes[row] = known.gains[row, column[chosen]]
-    return expected, outcomes
+            chosen[row] = near.exemplars.best_at(weights, PRICES)
+    return {price: known.outcomes(lists) for price, lists in zip(PRICES, zip(*chosen, strict=True), strict=True)}

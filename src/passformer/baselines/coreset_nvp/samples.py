@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from passformer.autotune.coreset import Coreset
-from passformer.autotune.tunings import best_of, read_tunings, to_matrix
+from passformer.autotune.tunings import best_of, read_broadcasts, to_matrix
 from passformer.baselines.coreset_nvp.graph import Graph, make_graph
 from passformer.baselines.coreset_nvp.values import Truth
 from passformer.corpus.store import Corpus, Split, draw_order, read_table, write_table
@@ -57,7 +57,7 @@ def read_truths(corpus: Corpus, coreset: Coreset, sizes: dict[Split, int]) -> di
 
     Raises InputError where a split has none, or the run has not tried a list of the coreset on all of them.
     """
-    table = read_tunings([corpus.folder / "tunings" / "default"])
+    table = read_broadcasts(corpus.folder / "tunings" / "default")
     drawn = _drawn(corpus, set(pc.unique(table["function_id"]).to_pylist()), sizes)
     wanted = sorted(i for ids in drawn.values() for i in ids)
     return _truths(table.filter(pc.is_in(table["function_id"], pa.array(wanted))).combine_chunks(), coreset, drawn)
