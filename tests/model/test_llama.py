@@ -8,6 +8,7 @@ import transformers
 
 from passformer.model.hf import DamagedModel, load_hf, save_hf
 from passformer.model.llama import Llama, LlamaConfig
+from passformer.model.packed import attend_packed, block_mask, packing_of, places_of
 
 CONFIGS = {
     "plain": LlamaConfig(97, 48, 2, 4, 4, 80, 64),
@@ -81,9 +82,33 @@ def test_branches_go_on_from_their_trunk_alone(model):
 
 
 @torch.no_grad()
+def test_several_packs_at_once(model):
+    tokens, documents = tokens_of(3, 16), [(7, 3, 6), (16,), (4, 5), (1,), (6,)]
+    together, _ = model(tokens, documents=documents)
+    parts = (documents[:1], documents[1:2], documents[2:])
+    rows = [model(row, documents=part)[0] for row, part in zip(tokens.split(1), parts, strict=True)]
+    torch.testing.assert_close(together, torch.cat(rows), atol=1e-5, rtol=1e-5)
+    at = torch.tensor([3, 20, 47])
+    torch.testing.assert_close(model(tokens, documents=documents, at=at)[0], together.flatten(0, 1)[at])
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")  # that needs a compiler
+@torch.no_grad()
+def test_the_kernel_for_gpus_sees_what_spans_see():
+    documents = [(70, 30, 1, 40), (100,), (15,), (60, 20, 20), (156,)]
+    places = places_of(documents)
+    q, k, v = (torch.randn(2, 4, 256, 16, generator=torch.Generator().manual_seed(i)) for i in range(3))
+    mask = block_mask(*(torch.from_numpy(p).view(2, 256) for p in places[:2]))
+    flat = [x.transpose(0, 1).reshape(1, 4, 512, 16) for x in (q, k, v)]
+    spans = attend_packed(*flat, packing_of(documents, places, 2, torch.device("cpu")))
+    kernel = attend_packed(q, k, v, mask).transpose(0, 1).reshape(1, 4, 512, 16)
+    torch.testing.assert_close(kernel, spans, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
 def test_logits_of_chosen_positions(model):
     tokens = tokens_of(1, 10)
-    torch.testing.assert_close(model(tokens, at=torch.tensor([3, 9]))[0], model(tokens)[0][:, [3, 9]])
+    torch.testing.assert_close(model(tokens, at=torch.tensor([3, 9]))[0], model(tokens)[0][0, [3, 9]])
 
 
 @torch.no_grad()

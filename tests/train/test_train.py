@@ -15,23 +15,23 @@ import torch
 from torch.nn import functional as F
 
 from passformer.corpus.store import Corpus
-from passformer.dataset.prompt import BEGIN, PARTS, Form
-from passformer.dataset.tokenizer import add_lists, list_tokens, load_tokenizer
+from passformer.dataset.prompt import ANSWER, BEGIN, PARTS, Form
+from passformer.dataset.tokenizer import PAD, add_lists, list_tokens, load_tokenizer
 from passformer.dataset.tokens import read_tokens
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
 from passformer.model.hf import load_hf
 from passformer.model.llama import LlamaConfig
 from passformer.train.config import DataSection, OptimSection, TrainConfig, read_config
-from passformer.train.loop import build_model, learning_rate, pack_loss
+from passformer.train.loop import build_model, learning_rate, packs_loss
 from passformer.train.metrics import read_metrics
 from passformer.train.stage import train_on_tokens as train
-from passformer.train.stream import PackStream, of_rank
+from passformer.train.stream import PackStream, feed
 from passformer.train.validate import Validator
 
 CONFIGS = [
     Path(__file__).parents[2] / "configs" / f"{name}.toml"
-    for name in ("cpu", "cpu-long", "ablation", "small", "base", "paper-7b")
+    for name in ("cpu", "cpu-long", "gpu", "ablation", "small", "base", "paper-7b")
 ]
 TINY = TrainConfig.model_validate(
     {
@@ -70,6 +70,7 @@ def test_every_preset_is_valid(path):
     low, high = {
         "cpu": (3e6, 10e6),
         "cpu-long": (3e6, 10e6),
+        "gpu": (3e6, 10e6),
         "ablation": (3e6, 10e6),
         "small": (25e6, 35e6),
         "base": (85e6, 115e6),
@@ -116,8 +117,27 @@ def test_the_stream_goes_on_where_it_was(stream):
     for start in (1, 30, 47):
         again = next(stream.packs(start))
         assert (again.ids == packs[start].ids).all() and (again.weights == packs[start].weights).all()
-    halves = [list(islice(of_rank(stream.packs(), rank, 2), 4)) for rank in (0, 1)]
+    halves = [list(islice(feed(stream, 0, rank, 2, workers=0), 4)) for rank in (0, 1)]
     assert [p.ids.tolist() for pair in zip(*halves, strict=True) for p in pair] == [p.ids.tolist() for p in packs[:8]]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_workers_make_packs_in_an_order_that_does_not_depend_on_where_it_begins(stream):
+    def some(start, rank, world, number):
+        return [p.ids.tolist() for p in islice(feed(stream, start, rank, world, workers=2), number)]
+
+    packs = some(0, 0, 1, 9)
+    assert some(3, 0, 1, 6) == packs[3:] and some(4, 0, 1, 5) == packs[4:]
+    assert packs[0] == next(stream.packs(0, 0, 2)).ids.tolist() and packs[1] == next(stream.packs(1, 1, 2)).ids.tolist()
+    ranks = [some(2, rank, 2, 4) for rank in (0, 1)]
+    assert ranks[1][1] == next(stream.packs(5, 1, 4)).ids.tolist(), "pack 5 of the four parts that two processes have"
+
+
+def test_parts_show_each_function_once_an_epoch(stream):
+    whole = list(stream.samples(3))
+    parts = [list(stream.samples(3, part, 3)) for part in range(3)]
+    assert sum(map(len, parts)) == len(whole) and max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert sum((sample.weights > 0).any() for part in parts for sample in part) == len(whole)
 
 
 def test_the_first_epochs_may_be_short(dataset):
@@ -125,7 +145,7 @@ def test_the_first_epochs_may_be_short(dataset):
     update = {"curriculum": ((2, 40), (1, 80)), "max_prompt": 400, "unoptimised_share": 0.5, "ir_share": 1.0}
     tokenizer = load_tokenizer(dataset / "tokenizer.json")
     stream = PackStream(rows, tokenizer, TINY.data.model_copy(update=update), seed=1)
-    epochs = [list(stream._samples(epoch)) for epoch in range(4)]
+    epochs = [list(stream.samples(epoch)) for epoch in range(4)]
     begin = len(tokenizer.encode(BEGIN).ids)
     assert [max(sample.parts[0] for sample in epoch) - begin <= 80 for epoch in epochs] == [True] * 3 + [False]
     assert [max(sample.parts[0] for sample in epoch) - begin for epoch in epochs[:3]] == [40, 40, 80]
@@ -141,9 +161,9 @@ def test_an_epoch_holds_every_better_function_and_as_many_others(dataset):
     num_better = sum(bool(row.better) for row in rows)
     for negatives, expected in ((0.0, num_better), (0.5, num_better + round(num_better / 2)), (1e9, len(rows))):
         stream = PackStream(rows, tokenizer, TINY.data.model_copy(update={"negatives": negatives}), seed=1)
-        assert len(list(stream._samples(0))) == expected
+        assert len(list(stream.samples(0))) == expected
     half = PackStream(rows, tokenizer, DataSection(share=0.5, negatives=1e9), seed=1)
-    assert len(list(half._samples(0))) == pytest.approx(len(rows) / 2, abs=1)
+    assert len(list(half.samples(0))) == pytest.approx(len(rows) / 2, abs=1)
 
 
 def test_the_loss_is_the_weighted_cross_entropy_of_the_targets(stream, dataset):
@@ -163,8 +183,11 @@ def test_the_loss_is_the_weighted_cross_entropy_of_the_targets(stream, dataset):
             total += (each * counted).sum().item()
             at += length
         start = at
-    loss = pack_loss(model, pack, torch.device("cpu")).item()
+    loss = packs_loss(model, [pack], torch.device("cpu")).item()
     assert loss == pytest.approx(total, rel=1e-4)
+    other = next(stream.packs(7))
+    together = packs_loss(model, [pack, other], torch.device("cpu")).item()
+    assert together == pytest.approx(loss + packs_loss(model, [other], torch.device("cpu")).item(), rel=1e-4)
 
 
 def test_a_larger_gain_counts_more(dataset):
@@ -175,6 +198,25 @@ def test_a_larger_gain_counts_more(dataset):
     for row in rows[:5]:
         sample = stream.sample(row, np.random.default_rng(0), epoch=0)
         assert sample.weights.max() == 1 + row.oz_count - row.better[0][1]
+
+
+def test_prompts_may_be_blotted(dataset):
+    rows = [row for row in read_tokens(dataset, "train") if row.better]
+    tokenizer = load_tokenizer(dataset / "tokenizer.json")
+    plain, blotted = (
+        PackStream(rows, tokenizer, TINY.data.model_copy(update={"blotted": share, "ir_share": 0.0}), seed=1)
+        for share in (0.0, 0.3)
+    )
+    hidden = shown = 0
+    for number, row in enumerate(rows):
+        whole, sample = (s.sample(row, np.random.default_rng(number), epoch=0) for s in (plain, blotted))
+        differs = np.flatnonzero(whole.ids != sample.ids)
+        answer = np.flatnonzero(whole.ids == tokenizer.token_to_id(ANSWER))[0]
+        assert len(differs) and differs.min() > 0 and differs.max() < answer
+        assert (sample.ids[differs] == tokenizer.token_to_id(PAD)).all()
+        assert (sample.weights == whole.weights).all()
+        hidden, shown = hidden + len(differs), shown + answer - 1
+    assert hidden / shown == pytest.approx(0.3, abs=0.05)
 
 
 def weights_of(run: Path) -> dict[str, torch.Tensor]:

@@ -6,11 +6,13 @@ values, E = D / H, V vocabulary. Names and layout of the weights are those of Hu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention.flex_attention import BlockMask
+
+from passformer.model.packed import Document, Packing, attend_packed, packing_of, places_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,6 @@ class LlamaConfig:
 
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values of each layer, (B, K, S, E)."""
-Document = Sequence[int]
-"""Lengths of a trunk and of branches behind it: a branch goes on from the trunk, and sees no other branch."""
-
-
-class Span(NamedTuple):
-    """A document in a packed sequence."""
-
-    trunk: int
-    """Its tokens."""
-    branches: int
-    """Tokens of all of them."""
-    mask: Tensor | None
-    """What branches see, (branch tokens, all tokens of the document); None where there are none."""
 
 
 class RMSNorm(nn.Module):
@@ -111,17 +100,16 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.dim, config.dim, bias=False)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, spans: Sequence[Span] | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, packing: Packing | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(B, T, D) -> (B, T, D), and the cache with these tokens in it; in a pack, `spans` cover all T tokens."""
+        """(B, T, D) -> (B, T, D), and the cache with these tokens in it; `packing` where they are packs."""
         heads = (*x.shape[:2], -1, self.config.head_dim)
         q = rotate(self.q_proj(x).view(heads).transpose(1, 2), cos, sin)
         k = rotate(self.k_proj(x).view(heads).transpose(1, 2), cos, sin)
         v = self.v_proj(x).view(heads).transpose(1, 2)
         if cache is not None:
             k, v = torch.cat((cache[0], k), dim=2), torch.cat((cache[1], v), dim=2)
-        # In a pack each document by itself: a mask over the whole would compute what it hides.
-        out = attend(q, k, v) if spans is None else _attend_spans(q, k, v, spans)
+        out = attend(q, k, v) if packing is None else attend_packed(q, k, v, packing)
         return self.o_proj(out.transpose(1, 2).flatten(2)), (k, v)
 
 
@@ -133,40 +121,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
     mask = torch.ones(num_new, num_all, dtype=torch.bool, device=q.device).tril(num_all - num_new)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=grouped)
-
-
-def _attend_spans(q: Tensor, k: Tensor, v: Tensor, spans: Sequence[Span]) -> Tensor:
-    """Each document by itself: its trunk, then all its branches.
-
-    Tensors are split, not sliced: the gradient of a slice is as large as what it was cut from.
-    """
-    lengths = [span.trunk + span.branches for span in spans]
-    grouped = q.shape[1] != k.shape[1]
-    out = []
-    for span, *document in zip(spans, *(torch.split(x, lengths, dim=2) for x in (q, k, v)), strict=True):
-        if span.mask is None:
-            out.append(attend(*document))
-            continue
-        trunk, branches = zip(*(torch.split(x, [span.trunk, span.branches], dim=2) for x in document), strict=True)
-        out.append(attend(*trunk))
-        _, keys, values = document
-        out.append(F.scaled_dot_product_attention(branches[0], keys, values, attn_mask=span.mask, enable_gqa=grouped))
-    return torch.cat(out, dim=2)
-
-
-def spans_of(documents: Sequence[Document], device: torch.device) -> tuple[list[Span], Tensor]:
-    """The documents of a pack, and the position (T,) of each token in its document."""
-    spans, positions = [], []
-    for trunk, *branches in documents:
-        total = sum(branches)
-        mask = None
-        if branches:
-            blocks = [torch.ones(length, length, dtype=torch.bool, device=device).tril() for length in branches]
-            seen = torch.ones(total, trunk, dtype=torch.bool, device=device)
-            mask = torch.cat([seen, torch.block_diag(*blocks).bool()], dim=1)  # type: ignore[no-untyped-call]
-        spans.append(Span(trunk, total, mask))
-        positions += [torch.arange(trunk), *(torch.arange(trunk, trunk + length) for length in branches)]
-    return spans, torch.cat(positions).to(device)
 
 
 class FeedForward(nn.Module):
@@ -195,10 +149,10 @@ class Layer(nn.Module):
         self.mlp = FeedForward(config)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, spans: Sequence[Span] | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, cache: tuple[Tensor, Tensor] | None, packing: Packing | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(B, T, D) -> (B, T, D), and this layer's cache."""
-        attended, cache = self.self_attn(self.input_layernorm(x), cos, sin, cache, spans)
+        attended, cache = self.self_attn(self.input_layernorm(x), cos, sin, cache, packing)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), cache
 
@@ -244,31 +198,33 @@ class Llama(nn.Module):
     ) -> tuple[Tensor, Cache]:
         """(B, T) -> logits (B, T, V), and the cache for what follows.
 
-        `documents` (what is packed into the one sequence) restarts positions and keeps documents and branches apart;
-        `at` (N,) gives logits (B, N, V) of these positions only: the output layer is much of a small model's work.
+        `documents` (of all B packs, one behind the other) restarts positions and keeps documents and branches apart;
+        `at` (N,) gives logits (N, V) of these of the B * T tokens: the output layer is much of a small model's work.
         """
         hidden, cache = self.hidden(tokens, cache, documents)
-        if at is not None:
-            hidden = hidden[:, at]
-        return self.lm_head(hidden), cache
+        return self.lm_head(hidden if at is None else hidden.flatten(0, 1)[at]), cache
 
     def hidden(
         self, tokens: Tensor, cache: Cache | None = None, documents: Sequence[Document] | None = None
     ) -> tuple[Tensor, Cache]:
         """(B, T) -> what the output layer sees (B, T, D), and the cache."""
-        start = cache[0][0].shape[2] if cache else 0
-        positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
-        spans = None
-        if documents is not None:
-            spans, positions = spans_of(documents, tokens.device)
+        packing, shape = None, tokens.shape
+        if documents is None:
+            start = cache[0][0].shape[2] if cache else 0
+            positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
+        else:
+            places = places_of(documents)
+            packing = packing_of(documents, places, len(tokens), tokens.device)
+            tokens = tokens if isinstance(packing, BlockMask) else tokens.reshape(1, -1)
+            positions = torch.from_numpy(places.position).to(tokens.device).view(len(tokens), 1, -1)
         cos, sin = rotary(positions, self.config.head_dim, self.config.rope_base)
         x = self.model.embed_tokens(tokens)
         cos, sin = cos.to(x.dtype), sin.to(x.dtype)
         new: Cache = []
         for i, layer in enumerate(self.model.layers):
-            x, after = layer(x, cos, sin, cache[i] if cache else None, spans)
+            x, after = layer(x, cos, sin, cache[i] if cache else None, packing)
             new.append(after)
-        return self.model.norm(x), new
+        return self.model.norm(x).view(*shape, -1), new
 
     def decay_groups(self) -> Iterator[tuple[bool, list[nn.Parameter]]]:
         """(whether weight decay applies, parameters): it does to matrices, and not to norms."""

@@ -68,6 +68,8 @@ class DataSection(Section):
     """Functions whose best is -Oz, per function with a better list, drawn anew each epoch."""
     gain_power: Annotated[float, Field(ge=0)] = 0.0
     """Samples count as (1 + instructions saved) to this power in the loss."""
+    blotted: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a prompt's tokens that are blotted out, others each time: functions are then not learnt by heart."""
     list_tokens: Annotated[int, Field(ge=0)] = 0
     """So many of the lists that are best most often are one token each (the paper's section VI-C)."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -110,6 +112,11 @@ class RunSection(Section):
     """A finished run, as a path, whose weights this one begins with; empty for fresh ones."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the arithmetic; `auto` is bfloat16 where the processor has it."""
+    packs_at_once: Annotated[int, Field(ge=1)] = 1
+    """Packs that go through the model together: on a GPU, as many as its memory holds."""
+    data_workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that make packs beside each training process; a fast GPU waits for one. Other numbers show samples in
+    another order."""
     log_every: int = 10
     checkpoint_every: int = 200
     keep_checkpoints: int = 2

@@ -6,11 +6,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional as F
@@ -26,7 +27,7 @@ from passformer.train.config import LoopConfig, OptimSection
 from passformer.train.distributed import World, join_world, shard, summed
 from passformer.train.metrics import Metrics
 from passformer.train.picture import draw_progress
-from passformer.train.stream import Stream, of_rank
+from passformer.train.stream import Stream, feed
 
 Validate = Callable[[Llama, int], dict[str, float]]
 """Measures of a model at a step."""
@@ -61,6 +62,9 @@ def train(
         dtype = precision(config, world)
         if world.size > 1:
             shard(model, world, dtype)
+        if world.device.type == "cuda":
+            for layer in model.model.layers:
+                layer.compile()
         optimizer = make_optimizer(model, config.optim)
         trainer = _Trainer(config, run, model, optimizer, stream, world, dtype, validate)
         return trainer.run(report)
@@ -95,7 +99,8 @@ def make_optimizer(model: Llama, optim: OptimSection) -> torch.optim.AdamW:
         {"params": parameters, "weight_decay": optim.weight_decay if decays else 0.0}
         for decays, parameters in model.decay_groups()
     ]
-    return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(optim.beta1, optim.beta2))
+    fused = next(model.parameters()).is_cuda
+    return torch.optim.AdamW(groups, lr=optim.learning_rate, betas=(optim.beta1, optim.beta2), fused=fused)
 
 
 def learning_rate(optim: OptimSection, step: int) -> float:
@@ -117,15 +122,17 @@ def precision(config: LoopConfig, world: World) -> torch.dtype:
     return torch.bfloat16 if has_it and "avx512_bf16" in _cpu_flags() else torch.float32
 
 
-def pack_loss(model: Llama, pack: Pack, device: torch.device) -> torch.Tensor:
-    """Sum over targets of weight times cross-entropy, in float32."""
-    ids = torch.from_numpy(pack.ids.astype("int64")).to(device)
-    weights = torch.from_numpy(pack.weights).to(device)
-    targets = torch.nonzero(weights > 0).flatten()
-    at = torch.from_numpy(pack.previous).to(device)[targets]  # the output layer runs only where there is a target
-    logits, _ = model(ids.unsqueeze(0), documents=pack.documents, at=at)
-    losses = F.cross_entropy(logits[0].float(), ids[targets], reduction="none")
-    return (losses * weights[targets]).sum()
+def packs_loss(model: Llama, packs: Sequence[Pack], device: torch.device) -> torch.Tensor:
+    """Sum over targets of weight times cross-entropy, in float32; packs go through the model together."""
+    ids = torch.from_numpy(np.stack([pack.ids for pack in packs]).astype(np.int64)).to(device)
+    weights = np.concatenate([pack.weights for pack in packs])
+    previous = np.concatenate([pack.previous + number * ids.shape[1] for number, pack in enumerate(packs)])
+    targets = np.flatnonzero(weights)
+    places = torch.from_numpy(np.stack([targets, previous[targets]])).to(device)
+    documents = [document for pack in packs for document in pack.documents]
+    logits, _ = model(ids, documents=documents, at=places[1])  # the output layer runs only where there is a target
+    losses = F.cross_entropy(logits.float(), ids.flatten()[places[0]], reduction="none")
+    return (losses * torch.from_numpy(weights[targets]).to(device)).sum()
 
 
 class _Trainer:
@@ -156,7 +163,8 @@ class _Trainer:
         per_rank = optim.packs_per_step // self.world.size
         if per_rank * self.world.size != optim.packs_per_step:
             raise InputError(f"packs_per_step {optim.packs_per_step} is no multiple of {self.world.size} processes")
-        packs = of_rank(self.stream.packs(self.position.step * optim.packs_per_step), self.world.rank, self.world.size)
+        start = self.position.step * optim.packs_per_step
+        packs = feed(self.stream, start, self.world.rank, self.world.size, self.config.run.data_workers)
         try:
             with _interrupts_wait() as interrupted:
                 while self.position.step < optim.steps:
@@ -182,9 +190,10 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         loss_sum = 0.0
-        for pack in packs:
+        at_once = self.config.run.packs_at_once
+        for first in range(0, len(packs), at_once):
             with self._arithmetic():
-                loss = pack_loss(self.model, pack, self.world.device)
+                loss = packs_loss(self.model, packs[first : first + at_once], self.world.device)
             # FSDP averages gradients over the processes; the sum over all of them is wanted.
             (loss * (self.world.size / total)).backward()  # type: ignore[no-untyped-call]
             loss_sum += float(loss.detach())
@@ -208,7 +217,7 @@ class _Trainer:
             self._log("train", {k: self.last[k] for k in ("loss", "learning_rate", "gradient_norm")})
         if self.validate and (step % run.validate_every == 0 or step == self.config.optim.steps):
             self.model.eval()
-            with self._arithmetic():
+            with self._arithmetic(), torch.compiler.set_stance("force_eager"):  # each prompt is of another length
                 figures = self.validate(self.model, step)
             self.last["validation"] = figures
             self._log("validation", figures)

@@ -1,15 +1,20 @@
 """Prompts of single passes, as training packs and for asking a trained model."""
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import ANSWER, BEGIN, END, IR
-from passformer.dataset.rows import Ids
 from passformer.dataset.sequences import Pack, Sample, pack
 from passformer.train.config import LoopConfig, Section
+from passformer.train.stream import numbered
 from passformer.translate.examples import Translation
+
+_BATCH = 1_000
+"""Texts that are made tokens together, on all cores; tokenizers keeps a hundred bytes for each of their tokens."""
 
 
 class TranslationSection(Section):
@@ -39,28 +44,25 @@ class TranslationStream:
         self, examples: Sequence[Translation], tokenizer: Tokenizer, data: TranslationSection, seed: int
     ) -> None:
         self._data, self._seed = data, seed
-        samples = (_sample(example, tokenizer) for example in examples)
-        self._samples = [sample for sample in samples if len(sample.ids) <= data.max_tokens]
+        self._samples = [s for s in _samples(examples, tokenizer) if len(s.ids) <= data.max_tokens]
 
-    def packs(self, start: int = 0) -> Iterator[Pack]:
-        """From pack number `start` on."""
-        number = epoch = 0
-        while True:
-            order = np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
-            for item in pack((self._samples[i] for i in order), self._data.pack_tokens):
-                if number >= start:
-                    yield item
-                number += 1
-            epoch += 1
+    def packs(self, start: int = 0, part: int = 0, parts: int = 1) -> Iterator[Pack]:
+        """See `Stream`."""
+        epochs = (self._order(epoch)[part::parts] for epoch in count())
+        packs = (pack((self._samples[i] for i in order), self._data.pack_tokens) for order in epochs)
+        return numbered(packs, start, part, parts)
+
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng((self._seed, epoch)).permutation(len(self._samples))
 
 
-def _sample(example: Translation, tokenizer: Tokenizer) -> Sample:
-    prompt, answer = (_encode(text, tokenizer) for text in (prompt_of(example), example.after + END))
-    ids = np.concatenate([prompt, answer])
-    weights = np.ones(len(ids), np.float32)
-    weights[: len(prompt)] = 0
-    return Sample(ids, weights, (len(ids),))
-
-
-def _encode(text: str, tokenizer: Tokenizer) -> Ids:
-    return np.array(tokenizer.encode(text).ids, dtype=np.uint16)
+def _samples(examples: Sequence[Translation], tokenizer: Tokenizer) -> Iterator[Sample]:
+    for start in range(0, len(examples), _BATCH):
+        batch = examples[start : start + _BATCH]
+        prompts = tokenizer.encode_batch([prompt_of(example) for example in batch])
+        answers = tokenizer.encode_batch([example.after + END for example in batch])
+        for prompt, answer in zip(prompts, answers, strict=True):
+            ids = np.array([*prompt.ids, *answer.ids], dtype=np.uint16)
+            weights = np.ones(len(ids), np.float32)
+            weights[: len(prompt.ids)] = 0
+            yield Sample(ids, weights, (len(ids),))
