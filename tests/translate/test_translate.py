@@ -13,6 +13,7 @@ from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
 from passformer.train.config import read_config
+from passformer.translate import examples as module
 from passformer.translate.examples import Settings, Translation, read_translations, write_translations
 from passformer.translate.stream import TranslationConfig, TranslationSection, TranslationStream, prompt_of
 from passformer.translate.translate import measures, read_translated, train_translation, translate
@@ -65,6 +66,18 @@ def test_finished_shards_are_kept_and_other_settings_refused(examples, labelled,
     assert {file.name: file.stat().st_mtime_ns for file in folder.glob("*.parquet")} == before
     with pytest.raises(InputError, match="holds other examples"):
         write_translations(Corpus(labelled), folder, pool, Settings(train=7))
+
+
+def test_a_pass_that_has_enough_examples_is_not_run_again_which_changes_nothing(labelled, tmp_path, pool, monkeypatch):
+    few, num_run = Settings(train=2, test=1), []
+    write_translations(Corpus(labelled), tmp_path / "all run", pool, few)
+    changes = module._changes
+    monkeypatch.setattr(module, "_CHUNK", 5)
+    monkeypatch.setattr(module, "_changes", lambda *a: num_run.append(len(a[3])) or changes(*a))
+    write_translations(Corpus(labelled), tmp_path / "few run", pool, few)
+    assert min(num_run) < max(num_run)
+    for split in ("train", "test"):
+        assert read_translations(tmp_path / "few run", split) == read_translations(tmp_path / "all run", split)
 
 
 def test_loss_is_on_the_code_after_the_pass_alone(examples, dataset):

@@ -1,7 +1,8 @@
 """Examples of single passes at work: code before and after a pass that changes it, on unoptimised and other code.
 
-For each pass as many examples are drawn as are asked for; rare passes are found by looking at more functions. From each
-function a few examples are taken, those of the passes that have the fewest so far.
+For each pass as many examples are drawn as are asked for; rare passes are found by looking at more functions, on which
+only the passes are run that still lack examples. From each function a few examples are taken, those of the passes that
+have the fewest so far.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ from passformer.llvm.sandbox import Pool, Sandbox, SetupError
 SPLITS = ("train", "test")
 MAX_CHARACTERS = 3_000
 """Of the code before and after together; longer code would fill a context by itself."""
-_PER_FUNCTION = 4
+_PER_FUNCTION = 8
 _CHUNK = 500
 _LONGEST_PREFIX = 6
 
@@ -111,10 +112,11 @@ def _write_split(
     quota = settings.train if split == "train" else settings.test
     counts: Counter[str] = Counter()
 
-    def changes(sandbox: Sandbox, function: Function) -> list[Translation]:
+    def changes(sandbox: Sandbox, item: tuple[Function, Sequence[str]]) -> list[Translation]:
+        function, wanted = item
         rng = random.Random(f"{settings.seed} {function.id}")
         prefix = PassList(tuple(rng.choices(passes, k=rng.randint(0, 1) * rng.randint(1, _LONGEST_PREFIX))))
-        return _changes(sandbox, function, prefix, passes, llvm)
+        return _changes(sandbox, function, prefix, wanted, llvm)
 
     functions = sorted(corpus.functions([split]), key=lambda f: draw_order(f.id))[: settings.functions]
     for number, start in enumerate(range(0, len(functions), _CHUNK)):
@@ -122,7 +124,8 @@ def _write_split(
         shard = folder / f"translations-{split}-{number:05}.parquet"
         if not shard.exists():
             kept = []
-            for found in pool.map(changes, chunk):
+            wanted = [name for name in passes if counts[name] < quota]
+            for found in pool.map(changes, [(function, wanted) for function in chunk]):
                 rarest = sorted((t for t in found if counts[t.pass_name] < quota), key=lambda t: counts[t.pass_name])
                 taken = rarest[:_PER_FUNCTION]
                 counts.update(t.pass_name for t in taken)
@@ -156,21 +159,30 @@ def _changes(
 
 @contextlib.contextmanager
 def applier(start: tuple[bytes, str]) -> Iterator[Callable[[str], str | None]]:
-    """(IR, pipeline that comes first): pipeline -> normal form after it; None where that is not another one."""
+    """(IR, pipeline that comes first): pipeline -> normal form after it; None where that is not another one.
+
+    Nor is anything run on code that is too long for an example.
+    """
     ir, prefix = start
     with Module.parse(ir) as module:
         if prefix:
             module.run(prefix)
             module.verify()
-        before = normalize(module.text())
+        text = module.text()
+        before = normalize(text)
 
         def apply(pipeline: str) -> str | None:
             if not pipeline:
                 return before
+            if len(before) > MAX_CHARACTERS:
+                return None
             with module.clone() as copy:
                 copy.run(pipeline)
+                changed = copy.text()
+                if changed == text:  # as after most passes; the normal form takes ten times as long as the text
+                    return None
                 copy.verify()
-                after = normalize(copy.text())
+            after = normalize(changed)
             return None if after == before else after
 
         yield apply

@@ -1,11 +1,12 @@
 """Train a model on single passes, let it translate functions that it has not seen, and judge what it writes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import torch
 from tokenizers import Tokenizer
 
 from passformer.autotune.journal import Journal
@@ -19,13 +20,15 @@ from passformer.llvm.progress import Report, silent
 from passformer.llvm.protocol import Protocol
 from passformer.llvm.sandbox import Failure, Pool, Sandbox
 from passformer.methods.generation import bleu
-from passformer.model.decoding import LanguageModel, greedy
 from passformer.model.hf import load_hf
-from passformer.model.torch_model import TorchModel
+from passformer.model.llama import Llama
+from passformer.model.torch_model import greedy_together
 from passformer.train.loop import train
 from passformer.translate.examples import Translation, read_translations
 from passformer.translate.stream import TranslationConfig, TranslationStream, prompt_of
 
+TOGETHER = 128
+"""Examples that are translated at once."""
 SCHEMA = pa.schema(
     [
         ("function_id", pa.string()),
@@ -59,14 +62,11 @@ def translate(run: Path, data: Path, pool: Pool, per_pass: int, report: Report =
         raise InputError(f"{run} holds no finished run: `passformer translate train` makes one")
     config = TranslationConfig.model_validate_json((run / "config.json").read_text())
     tokenizer = load_tokenizer(run / "tokenizer.json")
-    model = TorchModel(load_hf(run / "model").eval())
+    model = load_hf(run / "model").eval().to("cuda" if torch.cuda.is_available() else "cpu")
     with alone(run):
         chosen = _chosen(read_translations(data, "test"), tokenizer, config.data.max_tokens, per_pass)
         journal = Journal(run / "translated.jsonl")
-        for done, (id_, example) in enumerate(chosen.items(), 1):
-            if id_ not in journal.done:
-                journal.append({"id": id_, "written": _translated(model, tokenizer, example, config.data.max_tokens)})
-            report("translating", done, len(chosen))
+        _write(model, tokenizer, chosen, config.data.max_tokens, journal, report)
         written = {record["id"]: record["written"] for record in journal.records()}
         rows = list(pool.map(_judge, [(example, written[id_]) for id_, example in chosen.items()]))
         write_table(run / "translated.parquet", pa.Table.from_pylist(rows, schema=SCHEMA))
@@ -113,13 +113,24 @@ def _chosen(
     return chosen
 
 
-def _translated(model: LanguageModel, tokenizer: Tokenizer, example: Translation, max_tokens: int) -> str:
-    """What the model writes, greedily, up to the end of its context."""
-    prompt = tokenizer.encode(prompt_of(example)).ids
+def _write(
+    model: Llama,
+    tokenizer: Tokenizer,
+    chosen: Mapping[str, Translation],
+    max_tokens: int,
+    journal: Journal,
+    report: Report,
+) -> None:
+    """What the model writes, greedily, up to the end of its context, of all that the journal lacks."""
     end = tokenizer.token_to_id(END)
     assert end is not None, "load_tokenizer has looked"
-    _, state = model.start(prompt[:-1])
-    return tokenizer.decode(greedy(model, state, prompt[-1:], end, max_tokens - len(prompt)), skip_special_tokens=True)
+    prompts = {id_: tokenizer.encode(prompt_of(example)).ids for id_, example in chosen.items()}
+    left = sorted(chosen.keys() - journal.done, key=lambda id_: (len(prompts[id_]), id_))
+    for start in range(0, len(left), TOGETHER):
+        ids = left[start : start + TOGETHER]
+        for id_, text in zip(ids, greedy_together(model, [prompts[id_] for id_ in ids], end, max_tokens), strict=True):
+            journal.append({"id": id_, "written": tokenizer.decode(text, skip_special_tokens=True)})
+        report("translating", len(chosen) - len(left) + start + len(ids), len(chosen))
 
 
 def _judge(sandbox: Sandbox, item: tuple[Translation, str]) -> dict[str, Any]:
