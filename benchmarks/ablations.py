@@ -1,9 +1,9 @@
 """The paper's ablations (Table VI, Figure 8): less training data, and no generation of optimised code; same steps.
 
 And one of its proposals (section VI-C): whole pass lists as single tokens, which the shipped model has, against a token
-for each pass.
+for each pass. And what the prompt shows: the paper's form against the one with the code after -Oz.
 
-Usage: python benchmarks/ablations.py CORPUS RUNS [--config configs/ablation.toml]
+Usage: python benchmarks/ablations.py CORPUS RUNS [--config configs/ablation.toml] [--together 1]
 Trains each of VARIANTS in a folder of RUNS (finished runs are not trained again), with the validation that `train`
 makes; writes docs/results/ablations.json and ablations.png.
 """
@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +34,30 @@ VARIANTS: dict[str, dict[str, float]] = {
     "25 % of the data": {"share": 0.25},
     "no optimised code": {"ir_weight": 0.0},
     "a token for each pass": {"list_tokens": 0},
+    "the paper's prompt": {"unoptimised_share": 1.0},
 }
 """Name -> what it changes in the configuration's section `data`."""
 BUDGETS = (1, 2, 3, 5)
 
 
-def train(base: TrainConfig, name: str, changes: dict[str, float], corpus: Path, folder: Path) -> Path:
+def train(base: TrainConfig, name: str, corpus: Path, folder: Path) -> Path:
     """The run's folder, trained to the end."""
-    run = folder / name.replace(" % of the data", "").replace(" ", "-")
-    config = folder / f"{run.name}.toml"
-    data = base.data.model_copy(update=changes)
-    folder.mkdir(parents=True, exist_ok=True)
-    config.write_text(to_toml({**base.model_dump(), "data": data.model_dump()}))
-    command = ["train", "--config", str(config), "--data", str(corpus), "--out", str(run)]
-    subprocess.run([sys.executable, "-m", "passformer", *command], check=True, stdout=subprocess.DEVNULL)
+    run = folder / name.replace(" % of the data", "").replace("'", "").replace(" ", "-")
+    config = base.model_copy(update={"data": base.data.model_copy(update=VARIANTS[name])})
+    if not is_finished(run, config):
+        file = folder / f"{run.name}.toml"
+        file.write_text(to_toml(config.model_dump()))
+        command = ["train", "--config", str(file), "--data", str(corpus), "--out", str(run)]
+        subprocess.run([sys.executable, "-m", "passformer", *command], check=True, stdout=subprocess.DEVNULL)
     return run
+
+
+def is_finished(run: Path, config: TrainConfig) -> bool:
+    """Whether the run's figures are whole, and of this configuration; its model may be elsewhere."""
+    file = run / "config.json"
+    if not file.exists() or TrainConfig.model_validate_json(file.read_text()) != config:
+        return False
+    return any(r["kind"] == "validation" and r["step"] == config.optim.steps for r in read_metrics(run))
 
 
 def to_toml(values: dict[str, Any]) -> str:
@@ -62,26 +72,27 @@ def _value(value: Any) -> str:
 
 
 def row(name: str, run: Path) -> dict[str, Any]:
-    """The last validation of a run, and its curve with one list as back-up."""
+    """The last validation of a run, and its curve with three lists and -Oz as back-up."""
     found = [r for r in read_metrics(run) if r["kind"] == "validation"]
     last = found[-1]
+    prefix = "" if "improvement" in last else "unoptimised_"
     return {
         "name": name,
         "tokens": last["tokens"],
         "seconds": round(last["seconds"]),
-        "functions": last["functions"],
-        "possible": last["possible"],
-        "one_shot": last["improvement"],
-        "regressed": last["regressed"],
-        **{f"improvement_{k}": last[f"improvement_{k}"] for k in BUDGETS},
-        "curve": [[r["tokens"], r["improvement_3"]] for r in found],
+        "functions": last[f"{prefix}functions"],
+        "possible": last[f"{prefix}possible"],
+        "one_shot": last[f"{prefix}improvement"],
+        "regressed": last[f"{prefix}regressed"],
+        **{f"improvement_{k}": last[f"{prefix}improvement_{k}"] for k in BUDGETS},
+        "curve": [[r["tokens"], r[f"{prefix}improvement_3"]] for r in found],
     }
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
     """Improvement with three lists, against tokens seen."""
     figure, panel = plt.subplots(figsize=(7, 4.2))
-    for line, marker in zip(rows, "osD^v", strict=True):
+    for line, marker in zip(rows, "osD^vP", strict=True):
         panel.plot(
             [t / 1e6 for t, _ in line["curve"]], [i for _, i in line["curve"]], marker=marker, label=line["name"]
         )
@@ -98,11 +109,13 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "ablation.toml")
+    parser.add_argument("--together", type=int, default=1, help="runs that are trained at once, on one GPU")
     arguments = parser.parse_args()
     base = read_config(arguments.config, TrainConfig)
-    rows = []
-    for name, changes in VARIANTS.items():
-        rows.append(row(name, train(base, name, changes, arguments.corpus, arguments.runs)))
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(arguments.together) as executor:
+        runs = executor.map(lambda name: train(base, name, arguments.corpus, arguments.runs), VARIANTS)
+    rows = [row(name, run) for name, run in zip(VARIANTS, runs, strict=True)]
     draw(rows)
     result = {
         "llvm": Corpus(arguments.corpus).manifest["llvm"],

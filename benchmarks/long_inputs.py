@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import torch
 
 from passformer.bench.provenance import provenance
 from passformer.corpus.store import Corpus
@@ -59,6 +60,7 @@ def main() -> None:
         "whole, base scaled": (TIMES * short, scaled),
     }
     corpus = Corpus(arguments.corpus)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     rows = []
     with Pool() as pool, tempfile.TemporaryDirectory() as name:
         table = pq.read_table(data / "tokens-validation.parquet")
@@ -70,7 +72,7 @@ def main() -> None:
         )
         for variant, (length, base) in variants.items():
             changed = config.data.model_copy(update={"max_prompt": length, "unoptimised_share": 0.0})
-            model = load_hf(arguments.run / "model").eval()
+            model = load_hf(arguments.run / "model").eval().to(device)
             model.config = replace(model.config, rope_base=base)
             validator = Validator(
                 corpus, Path(name), tokenizer, config.model_copy(update={"data": changed, "run": run}), pool
