@@ -26,6 +26,8 @@ from passformer.translate.translate import measures, read_translated
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 EXAMPLES = 3
 """Of each kind of failure."""
+FEWEST = 10
+"""Test examples of a pass that is drawn: of fewer, percentages say little."""
 MEASURES = {"bleu": "BLEU", "exact_match": "exact match, %", "compiles": "compiles, %"}
 COLOURS = {"bleu": "#4477aa", "exact_match": "#ee6677", "compiles": "#228833"}
 
@@ -62,7 +64,7 @@ def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 def draw(by_pass: dict[str, dict[str, float]]) -> None:
     """A row a pass, the best BLEU at the top."""
-    names = list(by_pass)
+    names = [name for name, figures in by_pass.items() if figures["examples"] >= FEWEST]
     places = np.arange(len(names))
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 0.22 * len(names) + 1.6), sharey=True, width_ratios=(3, 2))
     for (measure, label), marker in zip(MEASURES.items(), "os^", strict=True):
@@ -97,6 +99,7 @@ def main() -> None:
         "llvm": Corpus(arguments.corpus).manifest["llvm"],
         **provenance(),
         "config": json.loads((arguments.run / "config.json").read_text()),
+        "trained_on": json.loads((arguments.run / "source.json").read_text()),
         **figures,
         "by_pass": by_pass,
         "failures": failures(rows),

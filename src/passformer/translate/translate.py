@@ -1,6 +1,7 @@
 """Train a model on single passes, let it translate functions that it has not seen, and judge what it writes."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,19 @@ SCHEMA = pa.schema(
 def train_translation(
     config: TranslationConfig, tokenizer_file: Path, data: Path, run: Path, report: Report = silent
 ) -> dict[str, Any]:
-    """Train in `run` on the examples in `data`; validated afterwards, by `translate`."""
+    """Train in `run` on the examples in `data`; validated afterwards, by `translate`. `run/source.json` counts them."""
     tokenizer = load_tokenizer(tokenizer_file)
-    stream = TranslationStream(read_translations(data, "train"), tokenizer, config.data, config.run.seed)
-    return train(config, tokenizer, stream, run, None, report)
+    examples = read_translations(data, "train")
+    stream = TranslationStream(examples, tokenizer, config.data, config.run.seed)
+    result = train(config, tokenizer, stream, run, None, report)
+    counts = {
+        "examples": len(examples),
+        "passes": len({example.pass_name for example in examples}),
+        "by_source": Counter(example.module.partition("/")[0] for example in examples),
+    }
+    with atomic(run / "source.json") as temporary:
+        temporary.write_text(json.dumps(counts) + "\n")
+    return result
 
 
 def translate(run: Path, data: Path, pool: Pool, per_pass: int, report: Report = silent) -> dict[str, Any]:
