@@ -140,7 +140,7 @@ def agent(labelled: Path) -> Path:
     from passformer.baselines.autophase.training import Settings, train
 
     folder = labelled / "autophase"
-    train(Corpus(labelled), folder, 8, Settings(validation_functions=2, environments=2))
+    train(Corpus(labelled), folder, 8, Settings(validation_functions=2, rollout=8))
     return folder
 
 

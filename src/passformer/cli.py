@@ -577,8 +577,10 @@ def cc(arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...")]
 def autophase_train(
     directory: Directory,
     out: Annotated[Path | None, typer.Option(help="The folder of the agent; default: DIR/autophase.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Functions to order 45 passes on.")] = 100_000,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of 45 passes.")] = 100_000,
+    functions: Annotated[int, typer.Option(min=1, help="Training functions to draw them from, at most.")] = 8_000,
     seed: Seed = 0,
+    jobs: Jobs = None,
     as_json: Json = False,
 ) -> None:
     """Train an agent by PPO on a corpus's training functions; a killed training goes on."""
@@ -586,8 +588,9 @@ def autophase_train(
     from passformer.corpus.store import Corpus
     from passformer.tables import print_figures, track_steps
 
+    settings = Settings(functions, seed=seed)
     with track_steps() as report:
-        result = train(Corpus(directory), out or directory / "autophase", episodes, Settings(seed), report)
+        result = train(Corpus(directory), out or directory / "autophase", episodes, settings, jobs, report)
     _emit(result, as_json, print_figures)
 
 

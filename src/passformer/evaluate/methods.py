@@ -76,7 +76,7 @@ METHODS: dict[str, Callable[[registry.Options], Method]] = {
 }
 
 
-_BEST = {"autophase": "best.zip", "coreset-nvp": "best.pt"}
+_BEST = {"autophase": "best.npz", "coreset-nvp": "best.pt"}
 """What answers of a trained rival depend on, in its folder."""
 
 

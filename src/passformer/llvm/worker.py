@@ -21,6 +21,7 @@ def main() -> None:
     """Entry point: `worker FD CPU_SECONDS MEMORY_MIB`; ends when the other side of FD is closed."""
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     cpu_seconds, memory = float(sys.argv[2]), int(sys.argv[3]) << 20
+    os.environ["OMP_NUM_THREADS"] = "1"  # there may be a worker a core: none must take them all for its numpy
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -8,22 +8,30 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+import torch
 
-from passformer.baselines.autophase.agent import BEST, LATEST, SETTINGS, LogCounts, play, read_policy
-from passformer.baselines.autophase.environment import EPISODE, PassOrder
+from passformer.baselines.autophase.agent import BEST, SETTINGS, Policy, explore, play, read_policy
+from passformer.baselines.autophase.environment import EPISODE, PassOrder, actions
+from passformer.baselines.autophase.inside import in_worker
 from passformer.baselines.autophase.method import AutoPhase
-from passformer.baselines.autophase.training import PROGRESS, Settings, train
+from passformer.baselines.autophase.training import LATEST, PROGRESS, Settings, train
 from passformer.corpus.store import Corpus
 from passformer.evaluate import methods as evaluate_methods
 from passformer.evaluate.methods import METHODS, Options, identity
-from passformer.llvm.errors import InputError
+from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ
+from passformer.llvm.protocol import Protocol
 from passformer.methods.method import Task, lowered
 from passformer.methods.registry import make_method
 
-SMALL = Settings(validation_functions=2, environments=2)
-ROLLOUT = 2 * 4  # episodes that two environments play between updates
+ROLLOUT = 8
+SMALL = Settings(validation_functions=2, rollout=ROLLOUT)
+
+
+def fixed(passes: tuple[str, ...], *logits: float) -> Policy:
+    """Has the same opinion of every function."""
+    return Policy(passes, ((np.zeros((len(passes), 56), np.float32), np.array(logits, np.float32)),))
 
 
 class Recorder(PassOrder):
@@ -71,45 +79,97 @@ def test_the_budget_is_the_number_of_compilations(agent, functions, pool, major)
     assert [p.pass_lists for p in method.propose(tasks, 0, pool)] == [(OZ,)] * 4
 
 
-def test_counts_of_any_size_reach_the_network_as_logarithms(agent):
-    extractor = read_policy(agent).features_extractor
-    assert isinstance(extractor, LogCounts)
-    import torch
+def test_the_policy_is_the_network_that_was_trained(agent, functions, sandbox):
+    policy = read_policy(agent)
+    observation, _ = PassOrder(functions, sandbox=sandbox).reset()
+    weights = torch.load(agent / LATEST, weights_only=True)["policy"]
+    state = torch.log1p(torch.from_numpy(observation).float())
+    for layer in ("mlp_extractor.policy_net.0", "mlp_extractor.policy_net.2", "action_net"):
+        state = weights[f"{layer}.weight"] @ state + weights[f"{layer}.bias"]
+        state = state if layer == "action_net" else torch.tanh(state)
+    assert policy.logits(observation) == pytest.approx(state.numpy(), abs=1e-5)
+    assert len(policy.passes) == len(policy.logits(observation))
 
-    assert extractor(torch.tensor([0.0, np.e - 1])).tolist() == pytest.approx([0, 1])
+
+def test_passes_are_drawn_by_their_chances(functions, sandbox):
+    policy = fixed(("dce", "Oz", "adce"), 0.0, 2.0, -9.0)
+    env = PassOrder(functions, passes=policy.passes, sandbox=sandbox)
+    drawn = np.concatenate([explore(policy, env, 0, EPISODE, seed).actions for seed in range(20)])
+    share = np.exp(2) / (1 + np.exp(2))
+    assert np.mean(drawn == 1) == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / len(drawn)))
+
+
+def test_a_worker_alone_does_what_the_environment_does(agent, functions, sandbox):
+    policy = read_policy(agent)
+    env = PassOrder(functions, sandbox=sandbox)
+    for function, ir in enumerate(functions):
+        trace = explore(policy, env, function, EPISODE, 7)
+        again = in_worker(sandbox, explore, policy, ir, Protocol.CLANG, EPISODE, 7)
+        for ours, theirs in ((trace.observations, again.observations), (trace.rewards, again.rewards)):
+            assert ours.tolist() == theirs.tolist()
+        assert trace.over and again.over and trace.actions.tolist() == again.actions.tolist()
+        part = in_worker(sandbox, explore, policy, ir, Protocol.CLANG, 5, 7)
+        assert part.actions.tolist() == trace.actions[:5].tolist() and not part.over
+        assert in_worker(sandbox, play, policy, ir, Protocol.CLANG, 9) == play(policy, env, function, 9)
+
+
+def test_what_llvm_does_not_survive_is_learnt_from(functions, sandbox):
+    deadly = fixed(("Oz", "sample-profile"), 1.0, 0.0)  # the second ends the process
+    trace = in_worker(sandbox, explore, deadly, functions[0], Protocol.CLANG, EPISODE, 3)
+    assert trace.over and trace.actions.tolist() == [0] * (len(trace.actions) - 1) + [1]
+    assert 1 < len(trace.actions) < EPISODE and sum(trace.rewards) == 0, "what was saved is given back"
+    played = in_worker(sandbox, play, deadly, functions[0], Protocol.CLANG, EPISODE)
+    assert (played.pass_list, played.num_steps) == (OZ, 3), "-Oz again does nothing, and what is left is deadly"
+    with pytest.raises(CompilerError, match="LLVM fails on function 0 before any pass was chosen: refused"):
+        in_worker(sandbox, play, deadly, b"garbage", Protocol.CLANG, EPISODE)
+
+
+def test_training_outlives_llvm(labelled, tmp_path, monkeypatch):
+    """Episodes that end early are followed by others, so that there are as many steps to learn from."""
+    names = (*actions(22)[:20], "sample-profile")
+    monkeypatch.setattr("passformer.baselines.autophase.training.actions", lambda major: names)
+    result = train(Corpus(labelled), tmp_path, 2, Settings(validation_functions=2, rollout=2), 2)
+    assert result["episodes"] == 2 and (tmp_path / BEST).exists()
 
 
 def test_what_pays_is_learnt(labelled, tmp_path, monkeypatch):
     names = ("reg2mem", "break-crit-edges", "Oz", "lcssa")
-    for module in ("environment", "training", "agent"):
+    for module in ("training", "agent"):
         monkeypatch.setattr(f"passformer.baselines.autophase.{module}.actions", lambda major: names)
-    impatient = Settings(3, 6 * ROLLOUT, 2, 2, learning_rate=3e-3, discount=0.5)  # what pays at once is best
-    train(Corpus(labelled), tmp_path, 6 * ROLLOUT, impatient)
+    impatient = Settings(
+        seed=3, validate_every=6 * ROLLOUT, validation_functions=2, rollout=ROLLOUT, learning_rate=3e-3, discount=0.5
+    )  # what pays at once is best
+    train(Corpus(labelled), tmp_path, 6 * ROLLOUT, impatient, 2)
     policy = read_policy(tmp_path)
-    with closing(Recorder([f.ir for f in Corpus(labelled).functions(["test"])])) as env:
+    with closing(Recorder([f.ir for f in Corpus(labelled).functions(["test"])], passes=names)) as env:
         for function in range(5):
             play(policy, env, function, 1)
             assert names[env.steps[0][0]] == "Oz"
 
 
 def test_training_goes_on(labelled, tmp_path):
+    """To where it had come without a break, whatever the number of workers."""
     corpus = Corpus(labelled)
-    first = train(corpus, tmp_path, ROLLOUT, SMALL)
-    rows = json.loads((tmp_path / PROGRESS).read_text())
+    often = Settings(validate_every=ROLLOUT, validation_functions=2, rollout=ROLLOUT)
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    first = train(corpus, broken, 1, often, 1)
+    rows = json.loads((broken / PROGRESS).read_text())
     assert first["episodes"] == ROLLOUT and [row["episodes"] for row in rows] == [ROLLOUT]
     assert rows[0]["improvement"] >= max(0, rows[0]["alone"]) and first["best"] in rows
     unknown = {"episodes": 99 * ROLLOUT, "improvement": 100.0, "alone": 100.0}  # killed before the policy was written
-    (tmp_path / PROGRESS).write_text(json.dumps([*rows, unknown]))
-    latest = (tmp_path / LATEST).read_bytes()
-    more = train(corpus, tmp_path, 2 * ROLLOUT, SMALL)
-    assert more["episodes"] == 2 * ROLLOUT and (tmp_path / LATEST).read_bytes() != latest
-    again = json.loads((tmp_path / PROGRESS).read_text())
-    assert again[0] == rows[0] and [row["episodes"] for row in again] == [ROLLOUT, 2 * ROLLOUT]
-    latest = (tmp_path / LATEST).read_bytes()
-    assert train(corpus, tmp_path, ROLLOUT, SMALL)["best"] == more["best"]
-    assert (tmp_path / LATEST).read_bytes() == latest, "what is done is done"
+    (broken / PROGRESS).write_text(json.dumps([*rows, unknown]))
+    more = train(corpus, broken, 2 * ROLLOUT, often, 2)
+    assert more["episodes"] == 2 * ROLLOUT
+    train(corpus, whole, 2 * ROLLOUT, often, 2)
+    for file in (PROGRESS, SETTINGS, BEST):
+        assert (broken / file).read_bytes() == (whole / file).read_bytes()
+    one, other = (torch.load(folder / LATEST, weights_only=True)["policy"] for folder in (broken, whole))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    latest = (broken / LATEST).read_bytes()
+    assert train(corpus, broken, ROLLOUT, often)["best"] == more["best"]
+    assert (broken / LATEST).read_bytes() == latest, "what is done is done"
     with pytest.raises(InputError, match="trained otherwise: choose another --out"):
-        train(corpus, tmp_path, ROLLOUT, Settings(seed=1))
+        train(corpus, broken, ROLLOUT, Settings(seed=1))
 
 
 @pytest.fixture
@@ -128,6 +188,12 @@ def test_an_agent_of_other_passes_another_llvm_or_none(other, tmp_path):
     ):
         (other / SETTINGS).write_text(text)
         with pytest.raises(InputError, match=f"{complaint}.*: `passformer autophase train DIR` makes one"):
+            AutoPhase(other)
+    (other / SETTINGS).write_text(json.dumps(settings))
+    whole = (other / BEST).read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"PK"):
+        (other / BEST).write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged"):
             AutoPhase(other)
     with pytest.raises(InputError, match=r"holds no agent: `passformer autophase train DIR` makes one"):
         AutoPhase(tmp_path)
@@ -157,4 +223,4 @@ def test_the_command_trains(labelled, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["episodes"] >= 1 and result["steps_per_second"] > 0 and result["best"]["improvement"] >= 0
-    assert {file.name for file in (tmp_path / "a").iterdir()} >= {"best.zip", LATEST, SETTINGS, PROGRESS}
+    assert {file.name for file in (tmp_path / "a").iterdir()} >= {BEST, LATEST, SETTINGS, PROGRESS}

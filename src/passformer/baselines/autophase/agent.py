@@ -1,35 +1,66 @@
-"""What PPO trains and the method asks: a policy over passes, given the 56 counts."""
+"""The agent: a policy over passes, given the 56 counts. Training and the method play episodes by it.
+
+Nothing here needs PyTorch: a policy is a few matrices, and most of its work is done in sandbox workers.
+"""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from gymnasium.spaces import Box
-from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+import numpy as np
+import numpy.typing as npt
 
 from passformer.baselines.autophase.environment import Counts, PassOrder, actions
+from passformer.corpus.files import atomic
 from passformer.llvm.errors import InputError
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList
 
-BEST, LATEST, SETTINGS = "best.zip", "latest.zip", "settings.json"
-"""In an agent's folder: the policy that did best on validation functions, the last one, how they were trained."""
+BEST, SETTINGS = "best.npz", "settings.json"
+"""In an agent's folder: the policy that did best on validation functions, and how it was trained."""
 _TRAIN = "`passformer autophase train DIR` makes one"
+Array = npt.NDArray[np.float32]
 
 
-class LogCounts(BaseFeaturesExtractor):
-    """log(1 + count): functions have from 1 to 10,000 instructions, and networks want neither."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A network with tanh between its layers over log(1 + count).
 
-    def __init__(self, observation_space: Box) -> None:
-        super().__init__(observation_space, features_dim=observation_space.shape[0])
+    Of the logarithm: functions have from 1 to 10,000 instructions, and networks want neither.
+    """
 
-    def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """(B, 56) counts -> (B, 56)."""
-        return torch.log1p(observations)
+    passes: tuple[str, ...]
+    """Names of what it chooses from."""
+    layers: tuple[tuple[Array, Array], ...]
+    """Weights (outputs, inputs) and biases (outputs,) of each layer; the last has an output a pass."""
+
+    def logits(self, counts: Counts) -> Array:
+        """(56,) counts -> (passes,): the higher, the more probable."""
+        state: Array = np.log1p(counts, dtype=np.float32)
+        for weights, biases in self.layers[:-1]:
+            state = np.tanh(weights @ state + biases)
+        weights, biases = self.layers[-1]
+        return weights @ state + biases
+
+    def write(self, file: Path) -> None:
+        """As an archive of arrays that appears whole or not at all."""
+        arrays: dict[str, Any] = {}
+        for i, (weights, biases) in enumerate(self.layers):
+            arrays |= {f"weights{i}": weights, f"biases{i}": biases}
+        with atomic(file) as temporary, temporary.open("wb") as opened:
+            np.savez(opened, **arrays)
+
+    @classmethod
+    def read(cls, file: Path, passes: tuple[str, ...]) -> "Policy":
+        """What `write` wrote; raises ValueError for something else."""
+        try:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+                layers = range(len(arrays.files) // 2)
+                return cls(passes, tuple((arrays[f"weights{i}"], arrays[f"biases{i}"]) for i in layers))
+        except (zipfile.BadZipFile, EOFError, LookupError, AttributeError) as error:
+            raise ValueError(error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +76,7 @@ class Played:
     num_steps: int
 
 
-def play(policy: ActorCriticPolicy, env: PassOrder, function: int, num_steps: int) -> Played:
+def play(policy: Policy, env: PassOrder, function: int, num_steps: int) -> Played:
     """Take the most probable pass at every step, but none twice while the function stays as it is.
 
     The policy sees the function alone, so a pass that changed nothing would be its choice for ever. Of all states on
@@ -66,30 +97,57 @@ def play(policy: ActorCriticPolicy, env: PassOrder, function: int, num_steps: in
     return Played(best, smallest, info["baseline"], done)
 
 
-def _ranked(policy: ActorCriticPolicy, observation: Counts) -> list[int]:
+def _ranked(policy: Policy, observation: Counts) -> list[int]:
     """All actions, the most probable first."""
-    with torch.no_grad():
-        tensor, _ = policy.obs_to_tensor(observation)
-        logits: torch.Tensor = policy.get_distribution(tensor).distribution.logits  # type: ignore[union-attr]
-    order: list[int] = torch.argsort(logits[0], descending=True, stable=True).tolist()
+    order: list[int] = np.argsort(-policy.logits(observation), kind="stable").tolist()
     return order
 
 
-def read_policy(folder: Path) -> ActorCriticPolicy:
-    """The best policy of a training run. Raises InputError where there is none, or one for another LLVM's passes."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """A played episode, or as much of one as was asked for, to learn from."""
+
+    observations: Counts
+    """(steps + 1, 56): before each step, and after the last."""
+    actions: npt.NDArray[np.int64]
+    """(steps,)"""
+    rewards: Array
+    """(steps,)"""
+    over: bool
+    """Whether the episode ended, by itself or because LLVM did not survive the last step."""
+
+
+def explore(policy: Policy, env: PassOrder, function: int, num_steps: int, seed: int) -> Trace:
+    """Draw a pass by the policy's chances at every step. Raises CompilerError as `play` does."""
+    rng = np.random.default_rng(seed)
+    observation, _ = env.reset(options={"function": function})
+    observations, over = [observation], False
+    taken: list[int] = []
+    rewards: list[float] = []
+    while len(taken) < num_steps and not over:
+        logits = policy.logits(observation)
+        action = int(np.argmax(logits + rng.gumbel(size=len(logits))))  # the same as a draw from the softmax
+        observation, reward, terminated, truncated, _ = env.step(action)
+        observations.append(observation)
+        taken.append(action)
+        rewards.append(reward)
+        over = terminated or truncated
+    return Trace(np.stack(observations), np.array(taken), np.array(rewards, np.float32), over)
+
+
+def read_policy(folder: Path) -> Policy:
+    """The best policy of a training. Raises InputError where there is none, or one for another LLVM or other passes."""
     try:
         settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text())
-        policy = PPO.load(folder / BEST, device="cpu").policy
+        llvm, passes = settings["llvm"], tuple(settings["passes"])
+        policy = Policy.read(folder / BEST, passes)
     except FileNotFoundError:
         raise InputError(f"{folder} holds no agent: {_TRAIN}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"the agent in {folder} is damaged ({error}): {_TRAIN}") from None
     major = find_toolchain().major
-    if settings["llvm"] != major:
-        raise InputError(
-            f"the agent in {folder} was trained on LLVM {settings['llvm']}, and this is LLVM {major}: {_TRAIN}"
-        )
-    if settings["passes"] != list(actions(major)):
+    if llvm != major:
+        raise InputError(f"the agent in {folder} was trained on LLVM {llvm}, and this is LLVM {major}: {_TRAIN}")
+    if passes != actions(major):
         raise InputError(f"the agent in {folder} was trained with the passes of another catalog: {_TRAIN}")
-    policy.set_training_mode(False)
     return policy

@@ -8,10 +8,12 @@ hangs ends the episode and nothing else.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Structure
 
 import gymnasium
 import numpy as np
@@ -28,13 +30,13 @@ from passformer.llvm.errors import CompilerError, InputError
 from passformer.llvm.locate import find_toolchain
 from passformer.llvm.passlist import PassList, pass_pipeline
 from passformer.llvm.protocol import Protocol
-from passformer.llvm.sandbox import Failure, Limits, Sandbox, SetupError
+from passformer.llvm.sandbox import A, Failure, Limits, Prepare, R, S, Sandbox, SetupError
 
 Counts = npt.NDArray[np.int32]
 _NUM_SHIPPED = 64
 EPISODE = 45
 """Passes in an episode, as in AutoPhase and the paper (Cummins et al., 2023, IV-B)."""
-_MAX_DRAWS = 100
+MAX_DRAWS = 100
 """Functions in a row that LLVM may fail on before `reset` gives up."""
 
 
@@ -44,6 +46,25 @@ def actions(major: int) -> tuple[str, ...]:
     Not -O0, which has run when an episode begins: it does what every pass list must (see `methods.method.lowered`).
     """
     return tuple(p.name for p in searched_passes(major) if p.name != "O0")
+
+
+def observations() -> "Box[np.int32]":
+    """The space of the 56 counts."""
+    return Box(0, np.iinfo(np.int32).max, (len(FEATURES),), np.int32)
+
+
+@cache
+def _pipelines(names: tuple[str, ...], major: int, protocol: Protocol) -> dict[str, str]:
+    return {name: pass_pipeline(name, major, protocol) for name in ("O0", *names)}
+
+
+class Worker(Structure):
+    """What the environment asks of a `Sandbox`, or of what stands in for one (see `inside`)."""
+
+    def map(self, prepare: Prepare[S, A, R], shared: S, items: Sequence[A]) -> Iterator[R | Failure]:
+        """See `Sandbox.map`."""
+
+    def __exit__(self, *exception: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +112,16 @@ class PassOrder(gymnasium.Env[Counts, np.int64]):
         functions: Sequence[bytes] | Path | str | None = None,
         *,
         split: str = "train",
+        passes: Sequence[str] | None = None,
         normalised: bool = True,
         protocol: Protocol = Protocol.CLANG,
-        sandbox: Sandbox | None = None,
+        sandbox: Worker | None = None,
         render_mode: None = None,
     ) -> None:
         """`functions`: modules (bitcode or IR text, ready for the protocol's -Oz), or a corpus, whose split and
         protocol are taken; None for some functions of the small C programs that come along, compiled with clang.
-        `sandbox`: a worker to share, which stays open on `close`. `render_mode`: there is none.
+        `passes`: names to choose from; None for `actions` of this LLVM. `sandbox`: a worker to share, which stays open
+        on `close`. `render_mode`: there is none.
         """
         if functions is None:
             with Sandbox() as compiler:
@@ -109,14 +132,14 @@ class PassOrder(gymnasium.Env[Counts, np.int64]):
         if not functions:
             raise InputError(f"no functions to order passes on (split {split!r})")
         self.functions = functions
-        self.passes = actions(find_toolchain().major)
+        self.passes = actions(find_toolchain().major) if passes is None else tuple(passes)
         self.render_mode = render_mode
-        self.observation_space = Box(0, np.iinfo(np.int32).max, (len(FEATURES),), np.int32)
+        self.observation_space = observations()
         self.action_space = Discrete(len(self.passes))
         self._normalised = normalised
-        self._pipelines = {p: pass_pipeline(p, find_toolchain().major, protocol) for p in ("O0", *self.passes)}
+        self._pipelines = _pipelines(self.passes, find_toolchain().major, protocol)
         self._owns_sandbox = sandbox is None
-        self._sandbox = sandbox or Sandbox(Limits(cpu_seconds=5))
+        self._sandbox: Worker = sandbox or Sandbox(Limits(cpu_seconds=5))
         self._episode: _Episode | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Counts, dict[str, Any]]:
@@ -126,7 +149,7 @@ class PassOrder(gymnasium.Env[Counts, np.int64]):
         """
         super().reset(seed=seed)
         chosen = (options or {}).get("function")
-        for _ in range(1 if chosen is not None else _MAX_DRAWS):
+        for _ in range(1 if chosen is not None else MAX_DRAWS):
             index = int(self.np_random.integers(len(self.functions)) if chosen is None else chosen)
             begun = self._begin(index)
             if isinstance(begun, _Episode):

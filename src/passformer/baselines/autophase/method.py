@@ -1,10 +1,11 @@
-"""AutoPhase as a method: the trained agent orders passes, one compilation a pass, and the smallest state counts."""
+"""The method `autophase`: an agent plays an episode on each task, and the smallest state counts."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from passformer.baselines.autophase.agent import play, read_policy
-from passformer.baselines.autophase.environment import EPISODE, PassOrder
+from passformer.baselines.autophase.environment import EPISODE
+from passformer.baselines.autophase.inside import in_worker
 from passformer.llvm.errors import CompilerError
 from passformer.llvm.passlist import OZ
 from passformer.llvm.sandbox import Pool, Sandbox
@@ -25,9 +26,8 @@ class AutoPhase:
             if budget == 0:
                 return Proposal((OZ,))
             watch = Stopwatch(sandbox)
-            env = PassOrder([task.ir], protocol=task.protocol, sandbox=sandbox)
             try:
-                played = play(self._policy, env, 0, min(budget, EPISODE))
+                played = in_worker(sandbox, play, self._policy, task.ir, task.protocol, min(budget, EPISODE))
             except CompilerError:  # LLVM fails on -Oz itself
                 return Proposal((OZ,))
             return Proposal((played.pass_list,), watch.cpu_seconds, played.num_steps)
