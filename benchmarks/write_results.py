@@ -514,12 +514,14 @@ def long_section(data: Data) -> list[str]:
 def translation_section(data: Data) -> list[str]:
     """The paper's Figure 7 and Listing 6."""
     optim = data["config"]["optim"]
+    sources = ", ".join(f"{count:,} {name}" for name, count in data["trained_on"]["by_source"].items())
     lines = [
         f"`benchmarks/translation.py`; {where(data)}",
         "",
         f"A model that was trained for {optim['steps']:,} steps of {optim['packs_per_step']} packs to write what a single pass "
-        f"makes of a function; {data['examples']:,} examples of {len(data['by_pass'])} passes, on functions of test: BLEU "
-        f"{data['bleu']:.1f}, {data['exact_match']:.1f} % to the character, {data['compiles']:.1f} % accepted by LLVM.",
+        f"makes of a function, on {data['trained_on']['examples']:,} examples ({sources}); {data['examples']:,} examples of "
+        f"{len(data['by_pass'])} passes, on functions of test: BLEU {data['bleu']:.1f}, {data['exact_match']:.1f} % to the "
+        f"character, {data['compiles']:.1f} % accepted by LLVM.",
         "",
         "![By pass: BLEU, exact match, compiles; how often it stands in lists that improve and regress](translation.png)",
     ]
