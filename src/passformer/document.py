@@ -60,7 +60,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #d5dbe3; }
 table { border-collapse: collapse; font-size: 0.88rem; display: block; overflow-x: auto; }
-th, td { padding: 0.25rem 0.55rem; border-bottom: 1px solid #e3e8ee; text-align: right; white-space: nowrap; }
+th, td { padding: 0.25rem 0.45rem; border-bottom: 1px solid #e3e8ee; text-align: right; white-space: nowrap; }
 th { background: #f3f6f9; white-space: normal; vertical-align: bottom; } .left { text-align: left; }
 figure { margin: 1rem 0; } img { max-width: 100%; } figcaption { color: #566273; font-size: 0.88rem; }
 .code { display: flex; gap: 1rem; } .code div { flex: 1; min-width: 0; }

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -147,6 +148,39 @@ def test_table_four_is_what_the_rows_say(folder):
         assert number(row[4]) == sum(saved) and number(row[5]) == 0
         assert number(row[6]) == pytest.approx(100 * sum(saved) / sum(r.baseline for r in rows), abs=0.006)
     assert table[1][9] and not table[2][9], "bytes are known where budget 1 itself was run"
+
+
+def test_more_lists_are_what_the_rows_say(folder):
+    text = (folder / "report" / "report.md").read_text()
+    improvements = table_after(text, "Improvement in percent with the first K lists")
+    shares = table_after(text, "The share of the autotuner's gain")
+    assert improvements[0] == shares[0] == ["K", "model", "coreset"]
+    rows = made_up("model", 6, 8)
+    for k, improvement, share in zip((1, 2, 3, 5), improvements[1:], shares[1:], strict=False):
+        saved = sum(r.baseline - min(r.baseline, *(count for _, count in r.proposed[:k])) for r in rows)
+        assert number(improvement[1]) == pytest.approx(100 * saved / sum(r.baseline for r in rows), abs=0.006)
+        assert number(share[1]) == pytest.approx(100 * saved / sum(r.baseline - r.best for r in rows), abs=0.06)
+        value, low, high = map(float, re.findall(r"-?[\d.]+", improvement[1]))
+        assert low < value < high
+    assert improvements[5][0] == "8" and not any(improvements[5][1:]), "no run has as many lists"
+
+
+def test_groups_are_what_the_rows_say(folder):
+    table = table_after((folder / "report" / "report.md").read_text(), "## Figure 4")
+    assert [row[0] for row in table[1:3]] == ["model, budget 0", "model, budget 1"] and table[-1][
+        0
+    ] == "best list known"
+    rows = [r for r in made_up("model", 0, 8) if r.source == "jotai"]
+    assert table[0][1] == f"jotai ({len(rows)})"
+    expected = 100 * sum(r.baseline - r.result for r in rows) / sum(r.baseline for r in rows)
+    assert number(table[1][1]) == pytest.approx(expected, abs=0.006)
+
+
+def test_missing_methods_and_an_unknown_best_are_no_harm(tmp_path):
+    write_run(tmp_path / "coreset-6", [replace(r, best=None) for r in made_up("coreset", 6, 3)])
+    text = Path(write_report(tmp_path, tmp_path / "out")["markdown"]).read_text()
+    assert "## Table IV" in text and "## Table III" not in text and "Figure 3" not in text
+    assert "autotuner's gain:" not in text and "The share of the autotuner's gain" not in text
 
 
 def test_generated_code_is_counted(folder):

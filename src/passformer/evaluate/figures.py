@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 # Okabe and Ito's colours, which can be told apart by nearly everyone; markers and dashes for the others.
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#000000")
-_MARKERS = "osD^vPX*"
-_ORDER = ("model", "trees", "coreset", "nearest", "autophase", "coreset-nvp", "search", "autotuner", "oz")
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#000000", "#7a5230")
+_MARKERS = "osD^vPX*p"
+_ORDER = ("model", "trees", "coreset", "nearest", "autophase", "coreset-nvp", "search", "autotuner", "neighbours", "oz")
 IMPROVEMENT = "fewer instructions than -Oz, %"
 
-Line = tuple[Sequence[float], Sequence[float]]
-"""x and y."""
+Line = tuple[Sequence[float], Sequence[tuple[float, float, float]]]
+"""x, and the value there with its 95 % interval: (value, low, high)."""
 
 
 def rank_of(method: str) -> int:
@@ -33,19 +33,30 @@ def style_of(method: str) -> tuple[str, str]:
     return _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
 
 
-def lines(file: Path, series: Mapping[str, Line], xlabel: str, ylabel: str = IMPROVEMENT, log: bool = True) -> Path:
-    """A line a method; one of a single point is a marker alone."""
-    figure, panel = _panel(7.5, 4.6)
-    for method, (x, y) in series.items():
+def lines(file: Path, series: Mapping[str, Line], xlabel: str, best: float | None = None) -> Path:
+    """A line a method over a logarithmic axis, in its 95 % band; one of a single point has a bar.
+
+    `best` is the improvement of the best list known: it is drawn, and a second axis tells shares of it.
+    """
+    figure, panel = _panel(8.0, 5.0)
+    for method, (x, points) in series.items():
         colour, marker = style_of(method)
+        y, low, high = np.array(points).T
         panel.plot(x, y, color=colour, marker=marker, markersize=5, linewidth=1.6, label=method)
-    if log:
-        panel.set_xscale("log")
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.xaxis.set_major_formatter("{x:g}")
-        panel.xaxis.set_minor_formatter(NullFormatter())
-    _finish(panel, xlabel, ylabel)
-    panel.legend(frameon=False)
+        panel.fill_between(x, low, high, color=colour, alpha=0.08, linewidth=0)
+        if len(x) == 1:
+            panel.errorbar(x, y, yerr=[y - low, high - y], color=colour, capsize=3)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.axhline(0, color="#444444", linewidth=0.8)
+    _finish(panel, xlabel, IMPROVEMENT)
+    if best:
+        panel.axhline(best, color="#444444", linewidth=1.2, linestyle="--", label="best list known")
+        share = panel.secondary_yaxis("right", functions=(lambda y: 100 * y / best, lambda y: best * y / 100))
+        share.set_ylabel("share of the autotuner's gain, %")
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.14 if best else 1.02, 1))
     return _save(figure, file)
 
 
@@ -60,7 +71,7 @@ def grouped_bars(file: Path, groups: Sequence[str], series: Mapping[str, Sequenc
     panel.set_xticks(places, groups, rotation=0 if len(groups) < 9 else 30, ha="center" if len(groups) < 9 else "right")
     panel.axhline(0, color="#444444", linewidth=0.8)
     _finish(panel, "", ylabel)
-    panel.legend(frameon=False)
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return _save(figure, file)
 
 
@@ -78,15 +89,21 @@ def horizontal_bars(file: Path, names: Sequence[str], series: Mapping[str, Seque
     return _save(figure, file)
 
 
-def intervals(file: Path, names: Sequence[str], values: Sequence[tuple[float, float, float]], ylabel: str) -> Path:
-    """A point with its 95 % interval a name; `values` are (value, low, high)."""
-    figure, panel = _panel(7.0, 4.2)
-    middle = np.array([v for v, _, _ in values])
-    spread = np.array([[v - low, high - v] for v, low, high in values]).T.reshape(2, -1)
-    panel.errorbar(range(len(names)), middle, yerr=spread, fmt="o", color=_COLOURS[0], capsize=4)
+def intervals(
+    file: Path, names: Sequence[str], series: Mapping[str, Sequence[tuple[float, float, float]]], ylabel: str
+) -> Path:
+    """Points with their 95 % intervals, (value, low, high), one of each series above each name; shares in percent."""
+    figure, panel = _panel(8.0, 4.4)
+    for number, (label, values) in enumerate(series.items()):
+        middle, low, high = np.array(values).T
+        x = np.arange(len(names)) + 0.12 * (number - (len(series) - 1) / 2)
+        colour, marker = _COLOURS[number], _MARKERS[number]
+        panel.errorbar(x, middle, yerr=[middle - low, high - middle], fmt=marker, color=colour, capsize=4, label=label)
     panel.set_xticks(range(len(names)), names)
-    panel.margins(x=0.1)
+    panel.margins(x=0.15)
+    panel.set_ylim(-3, 103)
     _finish(panel, "", ylabel)
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return _save(figure, file)
 
 

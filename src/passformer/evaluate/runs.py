@@ -71,6 +71,12 @@ class Runs:
                 best[run.method] = max(run, best.get(run.method, run), key=lambda r: r.budget)
         return tuple(best.values())
 
+    @property
+    def best_improvement(self) -> float | None:
+        """Of the best lists known, in percent; None where these are not known."""
+        found: float | None = self.all[0].summary["autotuner_improvement"]
+        return found
+
     def gain(self, run: Run) -> int | None:
         """Instructions that the autotuner saves; None where that is not known."""
         if any(r.best is None for r in run.results):

@@ -12,25 +12,31 @@ from passformer.dataset.prompt import parse_answer
 from passformer.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate import figures
 from passformer.evaluate.behaviour import DIFFERENT, EQUIVALENT, UNTESTED
-from passformer.evaluate.results import Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
+from passformer.evaluate.results import Counts, Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
 from passformer.evaluate.runs import SEARCHES, Run, Runs
 from passformer.llvm.passlist import OZ, PassList
 from passformer.methods.generation import bleu, kind_of_error, mean_error
 
-BUDGETS = (1, 2, 3, 5, 8, 10, 16, 30, 64)
+BUDGETS = (1, 2, 3, 5, 8, 16, 30, 64)
 _SIZES = (0, 20, 50, 100, 200, 500, 10**9)
 """Bounds of the bins of unoptimised instructions."""
+Interval = tuple[float, float, float]
+"""A value, and the bounds of its 95 % interval."""
 
 
 def introduction(runs: Runs) -> list[Block]:
     """What was measured."""
     first = runs.all[0]
     share = f"LLVM {first.summary['llvm']}, protocol `{first.summary['protocol']}`"
+    known = ""
+    if (best := runs.best_improvement) is not None:
+        known = f" The best list that any tuning run knows of each function saves {best:.2f} %: the autotuner's gain."
     return [
         Text(
             f"{len(first.results):,} functions ({first.summary['split']}), {int(first.baseline.sum()):,} instructions "
             f"under -Oz; {share}. An improvement is (sum under -Oz - sum of results) / sum under -Oz; intervals are "
             "95 % bootstrap intervals over functions. Made by `passformer report` from what `passformer evaluate` left."
+            + known
         )
     ]
 
@@ -72,56 +78,65 @@ def table_four(runs: Runs) -> list[Block]:
 
 def sampling(runs: Runs) -> list[Block]:
     """Improvement and capture against the number of lists tried (priority sampling)."""
-    series: dict[str, tuple[list[int], list[float]]] = {}
-    rows = []
+    series: dict[str, tuple[list[float], list[Interval]]] = {}
+    improvements, shares = [], []
     for run in runs.deepest:
-        ks = list(range(1, run.budget + 1))
-        counts = {k: at_budget(run.results, k) for k in ks}
-        series[run.method] = (ks, [improvement(run.baseline, counts[k]) for k in ks])
-        gain = runs.gain(run)
-        cells = []
-        for k in BUDGETS:
-            if k > run.budget:
-                cells.append("")
-                continue
-            saved = int((run.baseline - counts[k]).sum())
-            share = f" ({100 * saved / gain:.0f} %)" if gain else ""
-            cells.append(f"{improvement(run.baseline, counts[k]):.2f} %{share}")
-        rows.append((run.method, *cells))
+        budgets = [k for k in BUDGETS if k <= run.budget]
+        counts = [at_budget(run.results, k) for k in budgets]
+        points = [_interval(run.baseline, c) for c in counts]
+        series[run.method] = ([*map(float, budgets)], points)
+        blank = [""] * (len(BUDGETS) - len(budgets))
+        improvements.append([*map(_spread, points), *blank])
+        if gain := runs.gain(run):
+            shares.append([*(f"{100 * int((run.baseline - c).sum()) / gain:.1f}" for c in counts), *blank])
     if not series:
         return []
     for run in runs.searches:
-        budgets, improvements = series.setdefault(run.method, ([], []))
-        budgets.append(run.budget)
-        improvements.append(run.summary["overall_improvement"])
-    file = figures.lines(runs.folder / "budget.png", series, "additional compilations a function")
-    return [
+        x, y = series.setdefault(run.method, ([], []))
+        x.append(run.budget)
+        y.append(_interval(run.baseline, run.result))
+    label = "additional compilations a function"
+    file = figures.lines(runs.folder / "budget.png", series, label, runs.best_improvement)
+    heads = ("K", *(run.method for run in runs.deepest))
+    blocks: list[Block] = [
         Heading("More than one list: improvement against additional compilations"),
-        Figure(file, "Every method proposes lists in its order; the smallest result, -Oz among them, is taken."),
-        Text("Improvement, and in brackets the share of the autotuner's gain, with the first K lists:"),
-        Table(("method", *(f"K = {k}" for k in BUDGETS)), tuple(rows)),
+        Figure(
+            file,
+            "Every method proposes lists in its order; the smallest result, -Oz among them, is taken. Bands are 95 % "
+            "intervals. A method that searches is shown at each budget that it was run with.",
+        ),
+        Text("Improvement in percent with the first K lists, with 95 % intervals:"),
+        Table(heads, tuple(zip(map(str, BUDGETS), *improvements, strict=True))),
     ]
+    if shares:
+        by_budget = tuple(zip(map(str, BUDGETS), *shares, strict=True))
+        blocks += [Text("The share of the autotuner's gain, in percent:"), Table(heads, by_budget)]
+    return blocks
 
 
 def cost(runs: Runs) -> list[Block]:
     """Improvement against CPU time, the methods' own included."""
-    series: dict[str, tuple[list[float], list[float]]] = {}
+    series: dict[str, tuple[list[float], list[Interval]]] = {}
     rows = []
     for run in runs.all:
         if run.method == "oz":
             continue
-        seconds = run.summary["cpu_seconds"] / max(len(run.results), 1)
+        milliseconds = 1000 * run.summary["cpu_seconds"] / max(len(run.results), 1)
         x, y = series.setdefault(run.method, ([], []))
-        x.append(1000 * seconds)
-        y.append(run.summary["overall_improvement"])
-        rows.append((_name(run), f"{run.budget}", f"{1000 * seconds:.1f}", _percent(run.summary)))
+        x.append(milliseconds)
+        y.append(_interval(run.baseline, run.result))
+        rows.append((run.method, f"{run.budget:,}", f"{milliseconds:.1f}", *_overall(run.summary)))
     if not rows:
         return []
-    file = figures.lines(runs.folder / "cpu.png", series, "CPU-milliseconds a function")
+    file = figures.lines(runs.folder / "cpu.png", series, "CPU-milliseconds a function", runs.best_improvement)
     return [
         Heading("What it costs: improvement against CPU time"),
-        Figure(file, "Time to find the lists and to run them, one core; a point an evaluation."),
-        Table(("method", "budget", "CPU-milliseconds a function", "improvement"), tuple(rows)),
+        Figure(
+            file,
+            "Time to find the lists and to run them, one core; a point an evaluation, of smaller to larger budgets. "
+            "Bands are 95 % intervals.",
+        ),
+        Table(("method", "budget", "CPU-milliseconds a function", "overall improvement", "95 % interval"), tuple(rows)),
     ]
 
 
@@ -144,10 +159,24 @@ def lists_used(runs: Runs) -> list[Block]:
     histogram = figures.grouped_bars(
         runs.folder / "lengths.png", [str(n) for n in range(1, longest + 1)], lengths, "share of lists, %"
     )
-    distinct = ", ".join(f"{m}: {len(set(lists)):,} distinct lists" for m, lists in chosen.items())
+    rows = [
+        (
+            method,
+            f"{len(lists):,}",
+            f"{len(set(lists)):,}",
+            f"{sum(map(len, lists)) / len(lists):.1f}",
+            f"{max(map(len, lists))}",
+        )
+        for method, lists in chosen.items()
+    ]
     return [
         Heading("Figure 3: passes and lengths of the lists"),
-        Text(f"Lists other than -Oz that were chosen without additional compilations; {distinct}."),
+        Text(
+            "Lists other than -Oz: those that the model names without additional compilations, and those that the "
+            "autotuner found with its largest budget. The model chooses among lists that it was trained with: none of "
+            "its lists is new."
+        ),
+        Table(("method", "functions", "distinct lists", "mean length", "longest"), tuple(rows)),
         Figure(bars, "The passes that the model names most often."),
         Figure(histogram, "Passes in a list."),
     ]
@@ -178,14 +207,18 @@ def generated_code(runs: Runs) -> list[Block]:
         label = _label(run)
         rows = [_generation_row(label, run.generated)]
         groups = {name: [r for r in run.generated if test(r)] for name, test in _LIST_QUALITY.items()}
-        rows += [_generation_row(f"lists that are {name} than -Oz", g) for name, g in groups.items() if g]
+        rows += [_generation_row(f"lists that are {name}", g) for name, g in groups.items() if g]
         errors = Counter(kind_of_error(r["error"]) for r in run.generated if r["error"])
-        shares = [(name, 100 * bootstrap_share([r["exact"] for r in g])) for name, g in groups.items() if g]
+        groups = {name: group for name, group in groups.items() if group}
+        shares = {
+            what: [_share_of([r[key] for r in group]) for group in groups.values()]
+            for what, key in (("compiles", "compiles"), ("is exact", "exact"))
+        }
         picture = figures.intervals(
             runs.folder / f"quality-{run.budget}.png",
-            [f"{name}\nthan -Oz" for name, _ in shares],
-            [(float(v[0]), float(v[1]), float(v[2])) for _, v in shares],
-            "generated code that is exact, %",
+            [f"{name}\n({len(group):,})" for name, group in groups.items()],
+            shares,
+            "generated code, %",
         )
         blocks += [
             Heading(f"Generated code: {label}"),
@@ -195,7 +228,10 @@ def generated_code(runs: Runs) -> list[Block]:
                 "makes of the function with the same list."
             ),
             Table(_GENERATION_HEADS, tuple(rows)),
-            Figure(picture, "Figure 6: code quality against the quality of the list, with 95 % intervals."),
+            Figure(
+                picture,
+                "Figure 6: code quality against the quality of the list, with 95 % intervals; in brackets functions.",
+            ),
         ]
         if behaviour := Counter(r["behaviour"] for r in run.generated if r["behaviour"]):
             told = ", ".join(f"{behaviour[name]:,} {name}" for name in (EQUIVALENT, DIFFERENT, UNTESTED))
@@ -297,10 +333,16 @@ _GENERATION_HEADS = (
     "error of the count after",
 )
 _LIST_QUALITY: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "worse": lambda r: r["after"] > r["baseline"],
-    "no other": lambda r: r["after"] == r["baseline"],
-    "better": lambda r: r["after"] < r["baseline"],
+    "worse than -Oz": lambda r: r["after"] > r["baseline"],
+    "as good as -Oz": lambda r: r["after"] == r["baseline"],
+    "better than -Oz": lambda r: r["after"] < r["baseline"],
 }
+
+
+def _share_of(values: Sequence[bool]) -> Interval:
+    """In percent."""
+    share, low, high = (100 * float(v) for v in bootstrap_share(values))
+    return share, low, high
 
 
 def _generation_row(name: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
@@ -317,7 +359,6 @@ def _generation_row(name: str, rows: Sequence[dict[str, Any]]) -> tuple[str, ...
 
 
 def _table_row(name: str, summary: dict[str, Any]) -> tuple[str, ...]:
-    low, high = summary["interval"]
     saved = summary["text_bytes_saved"]
     return (
         name,
@@ -326,15 +367,25 @@ def _table_row(name: str, summary: dict[str, Any]) -> tuple[str, ...]:
         f"{summary['regressed']:,}",
         f"{summary['instructions_saved']:,}",
         f"{summary['instructions_regressed']:,}",
-        _percent(summary),
-        f"{low:.2f} to {high:.2f}",
+        *_overall(summary),
         "" if summary["capture"] is None else f"{summary['capture']:.1f} %",
         "" if saved is None else f"{saved:,} ({100 * saved / max(summary['text_bytes'], 1):.2f} %)",
     )
 
 
-def _percent(summary: dict[str, Any]) -> str:
-    return f"{summary['overall_improvement']:.2f} %"
+def _overall(summary: dict[str, Any]) -> tuple[str, str]:
+    low, high = summary["interval"]
+    return f"{summary['overall_improvement']:.2f} %", f"{low:.2f} to {high:.2f}"
+
+
+def _spread(found: Interval) -> str:
+    value, low, high = found
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _interval(baseline: Counts, result: Counts) -> Interval:
+    low, high = bootstrap(baseline, result)
+    return improvement(baseline, result), low, high
 
 
 def _name(run: Run) -> str:
@@ -374,29 +425,31 @@ def _grouped(
     groups = [group for group in groups if members[group]]
     if not groups:
         return []
-    series: dict[str, list[float]] = {}
-    rows: list[list[str]] = [[group, f"{len(members[group]):,}"] for group in groups]
-    heads = ["", "functions"]
     first = runs.all[0]
     columns = {_label(run): run.result for run in runs.all if run.method != "oz"}
     if runs.gain(first) is not None:
-        columns["best known"] = np.array([r.best for r in first.results], dtype=np.int64)
-    for label, counts in columns.items():
-        heads.append(label)
-        for row, group in zip(rows, groups, strict=True):
-            at = members[group]
-            low, high = bootstrap(first.baseline[at], counts[at])
-            value = improvement(first.baseline[at], counts[at])
-            series.setdefault(label, []).append(value)
-            row.append(f"{value:.2f} % ({low:.2f} to {high:.2f})")
-    drawn = {run.method: series[_label(run)] for run in runs.one_shot if run.method != "oz"}
-    if "best known" in series:
-        drawn["autotuner"] = series["best known"]
+        columns["best list known"] = np.array([r.best for r in first.results], dtype=np.int64)
+    values = {
+        label: [_interval(first.baseline[members[group]], counts[members[group]]) for group in groups]
+        for label, counts in columns.items()
+    }
+    drawn = {run.method: [v for v, _, _ in values[_label(run)]] for run in runs.one_shot if run.method != "oz"}
+    if "best list known" in values:
+        drawn["autotuner"] = [v for v, _, _ in values["best list known"]]
     blocks: list[Block] = [Heading(title)]
     if drawn:
-        file = figures.grouped_bars(runs.folder / name, groups, drawn, figures.IMPROVEMENT)
-        blocks.append(Figure(file, "One list, no additional compilation; the autotuner is the best list known."))
-    return [*blocks, Table(tuple(heads), tuple(map(tuple, rows)))]
+        sized = [f"{group}\n({len(members[group]):,})" for group in groups]
+        file = figures.grouped_bars(runs.folder / name, sized, drawn, figures.IMPROVEMENT)
+        blocks.append(
+            Figure(
+                file,
+                "One list, no additional compilation; the autotuner is the best list known; in brackets how many "
+                "functions. Intervals are in the table.",
+            )
+        )
+    heads = ("improvement in percent", *(f"{group} ({len(members[group]):,})" for group in groups))
+    rows = [(label, *map(_spread, found)) for label, found in values.items()]
+    return [*blocks, Table(heads, tuple(rows))]
 
 
 def _label(run: Run) -> str:
