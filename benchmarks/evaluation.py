@@ -19,20 +19,22 @@ from typing import Any
 
 from passformer.bench.provenance import provenance
 from passformer.corpus.store import Corpus
+from passformer.evaluate.methods import SHIPPED as RIVALS_SHIPPED
 from passformer.evaluate.results import at_budget, bootstrap, improvement
 from passformer.evaluate.runs import SEARCHES, Runs, read_runs
+from passformer.model.package import SHIPPED, read_facts
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 RUNS = (
-    *((method, budget) for method in ("model", "coreset", "trees", "nearest") for budget in (0, 64)),
-    *(("coreset-nvp", budget) for budget in (0, 45)),
+    *((method, budget) for method in ("model", "coreset", "trees", "nearest") for budget in (0, 1, 64)),
+    *(("coreset-nvp", budget) for budget in (0, 1, 45)),
     ("autophase", 45),
     *(("autotuner", budget) for budget in (10, 100, 1000)),
 )
 RIVALS = ("trees", "nearest", "coreset-nvp", "autophase")
 """Those that learn from a corpus."""
 TRAINED = ("coreset-nvp", "autophase")
-"""Those that learn by a command of their own; left out where that was not run on the corpus."""
+"""Those that learn by a command of their own; left out where that was not run on the corpus, and none came along."""
 PAPER_RUNS = (("model", 0), ("model", 64), ("coreset", 0), ("coreset", 64))
 BUDGETS = (1, 2, 3, 5, 8, 16, 30, 64)
 GENERATED = 1000
@@ -42,6 +44,11 @@ def evaluate(corpus: Path, method: str, budget: int, *more: str) -> None:
     """As people type it."""
     words = ["--functions", str(corpus), "--method", method, "--budget", str(budget), *more]
     subprocess.run([sys.executable, "-m", "passformer", "evaluate", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def is_trained(method: str, learnt: Path) -> bool:
+    """Whether `passformer evaluate` finds what the method learnt."""
+    return any(folder.exists() for folder in (learnt / method, RIVALS_SHIPPED / method.replace("-", "_")))
 
 
 def figures(corpus: Path) -> list[dict[str, Any]]:
@@ -79,7 +86,7 @@ def main() -> None:
     model = ["--model", arguments.model] if arguments.model else []
     training = ["--training", str(arguments.training)] if arguments.training else []
     learnt = arguments.training or arguments.corpus
-    for method, budget in ((m, b) for m, b in RUNS if m not in TRAINED or (learnt / m).exists()):
+    for method, budget in ((m, b) for m, b in RUNS if m not in TRAINED or is_trained(m, learnt)):
         more = ["--sample", str(arguments.sample), *(model if method == "model" else [])]
         more += training if method in RIVALS else []
         if (method, budget) == ("model", 0):
@@ -93,6 +100,7 @@ def main() -> None:
     result: dict[str, Any] = {
         **{key: run.summary[key] for key in ("llvm", "functions", "instructions", "autotuner_improvement", "seed")},
         **provenance(),
+        "parameters": read_facts(Path(arguments.model) if arguments.model else SHIPPED).recipe["parameters"],
         "by_source": dict(Counter(r.source for r in run.results)),
         "training_functions": len(Corpus(learnt).ids(["train"])),
         "rows": figures(arguments.corpus),
