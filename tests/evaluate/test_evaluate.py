@@ -72,6 +72,14 @@ def test_every_method(name, budget, subjects, options, pool, tmp_path, major):
     assert different <= {"seconds", "cpu_seconds", "folder"}
 
 
+def test_what_was_learnt_elsewhere_is_another_evaluation(options, tmp_path):
+    for name, file in (("trees", "tunings/default/tunings.parquet"), ("nearest", "dataset/tokens-train.parquet")):
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).write_bytes(b"another")
+        assert "" != identity(name, options) != identity(name, dataclasses.replace(options, training=tmp_path)) != ""
+    assert identity("oz", options) == ""
+
+
 def test_oz_against_itself_is_nothing(subjects, pool, options, tmp_path):
     summary = evaluate(subjects, make_method("oz", options), tmp_path, pool, Settings("oz"))
     assert (summary["improved"], summary["regressed"], summary["overall_improvement"]) == (0, 0, 0.0)

@@ -38,7 +38,9 @@ def test_measures_are_shares_of_all_answers(sandbox):
     assert bleu([IR], [IR]) == pytest.approx(100) and mean_error([(1, 2), (3, 2)]) == 50
 
 
-def test_messages_are_sorted_by_kind():
+def test_messages_are_sorted_by_kind(sandbox):
+    unlike = [judge(answer(IR.replace("@f", name)), TRUTH, sandbox) for name in ("@6bad", "@7worse")]
+    assert {kind_of_error(j.error) for j in unlike} == {"expected '...' in function argument list"}
     assert kind_of_error("<stdin>:3:5: error: use of undefined value '%7'") == "use of undefined value '...'"
     assert kind_of_error("error: '%3' defined with type 'i64' but expected 'i32'") == kind_of_error(
         "error: '%8' defined with type 'ptr' but expected 'i1'"

@@ -100,7 +100,7 @@ def intervals(
         colour, marker = _COLOURS[number], _MARKERS[number]
         panel.errorbar(x, middle, yerr=[middle - low, high - middle], fmt=marker, color=colour, capsize=4, label=label)
     panel.set_xticks(range(len(names)), names)
-    panel.margins(x=0.15)
+    panel.set_xlim(-0.5, len(names) - 0.5)
     panel.set_ylim(-3, 103)
     _finish(panel, "", ylabel)
     panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))

@@ -78,6 +78,8 @@ METHODS: dict[str, Callable[[registry.Options], Method]] = {
 
 _BEST = {"autophase": "best.npz", "coreset-nvp": "best.pt"}
 """What answers of a trained rival depend on, in its folder."""
+_LEARNT = {"trees": "tunings/default/tunings.parquet", "nearest": "dataset/tokens-train.parquet"}
+"""What a rival that learns anew each time learns from, in the training corpus."""
 
 
 def identity(name: str, options: Options) -> str:
@@ -88,7 +90,7 @@ def identity(name: str, options: Options) -> str:
         return _digest((options.model or SHIPPED) / "model.json")
     if name in _BEST:
         return _digest(_trained(name, options) / _BEST[name])
-    return ""
+    return _digest(options.training / _LEARNT[name]) if options.training and name in _LEARNT else ""
 
 
 def _digest(file: Path) -> str:

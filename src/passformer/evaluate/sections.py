@@ -80,12 +80,14 @@ def sampling(runs: Runs) -> list[Block]:
     """Improvement and capture against the number of lists tried (priority sampling)."""
     series: dict[str, tuple[list[float], list[Interval]]] = {}
     improvements, shares = [], []
+    most = max((run.budget for run in runs.deepest), default=0)
+    asked = [k for k in BUDGETS if k <= most]
     for run in runs.deepest:
-        budgets = [k for k in BUDGETS if k <= run.budget]
+        budgets = [k for k in asked if k <= run.budget]
         counts = [at_budget(run.results, k) for k in budgets]
         points = [_interval(run.baseline, c) for c in counts]
         series[run.method] = ([*map(float, budgets)], points)
-        blank = [""] * (len(BUDGETS) - len(budgets))
+        blank = [""] * (len(asked) - len(budgets))
         improvements.append([*map(_spread, points), *blank])
         if gain := runs.gain(run):
             shares.append([*(f"{100 * int((run.baseline - c).sum()) / gain:.1f}" for c in counts), *blank])
@@ -106,10 +108,10 @@ def sampling(runs: Runs) -> list[Block]:
             "intervals. A method that searches is shown at each budget that it was run with.",
         ),
         Text("Improvement in percent with the first K lists, with 95 % intervals:"),
-        Table(heads, tuple(zip(map(str, BUDGETS), *improvements, strict=True))),
+        Table(heads, tuple(zip(map(str, asked), *improvements, strict=True))),
     ]
     if shares:
-        by_budget = tuple(zip(map(str, BUDGETS), *shares, strict=True))
+        by_budget = tuple(zip(map(str, asked), *shares, strict=True))
         blocks += [Text("The share of the autotuner's gain, in percent:"), Table(heads, by_budget)]
     return blocks
 

@@ -87,7 +87,7 @@ class Module:
             message = library.take_message(error.value)
             if not beside:
                 library.ContextDispose(context)
-            raise LLVMError(" ".join(message.split()))
+            raise LLVMError((message.splitlines() or ["no message"])[0])  # below it stand the line and a caret
         assert module.value is not None
         return cls(module.value, None if beside else context)
 
