@@ -16,7 +16,7 @@ from passformer.train.config import read_config
 from passformer.translate import examples as module
 from passformer.translate.examples import Settings, Translation, read_translations, write_translations
 from passformer.translate.stream import TranslationConfig, TranslationSection, TranslationStream, prompt_of
-from passformer.translate.translate import measures, read_translated, train_translation, translate
+from passformer.translate.translate import _judge, measures, read_translated, train_translation, translate
 
 SETTINGS = Settings(train=6, test=3, functions=60)
 TINY = TranslationConfig.model_validate(
@@ -96,6 +96,8 @@ def test_loss_is_on_the_code_after_the_pass_alone(examples, dataset):
                 shown.add((prompt, answer))
     written = {(prompt_of(t), f"{t.after}<end>") for t in train}
     assert shown and shown <= written
+    with pytest.raises(InputError, match="max_tokens: none of"):
+        TranslationStream(train, tokenizer, TranslationSection(max_tokens=9), 0)
     assert all(f"Run passes -{t.pass_name}:" in prompt_of(t) and t.module in prompt_of(t) for t in train)
 
 
@@ -114,6 +116,17 @@ def test_a_model_is_trained_and_judged(examples, dataset, tmp_path, pool):
     assert translate(tmp_path, folder, pool, 2) == figures
     with pytest.raises(InputError, match="no finished run"):
         translate(folder, folder, pool, 1)
+
+
+def test_only_code_with_a_function_counts_as_compiling(examples, sandbox):
+    example = read_translations(examples[0], "test")[0]
+    rows = [_judge(sandbox, (example, text)) for text in (example.after, example.before, "", "define")]
+    assert [(bool(row["error"]), row["exact"]) for row in rows] == [
+        (False, True),
+        (False, False),
+        (True, False),
+        (True, False),
+    ]
 
 
 def test_measures_are_by_pass(examples):

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from passformer.dataset.prompt import ANSWER, BEGIN, END, IR
 from passformer.dataset.sequences import Pack, Sample, pack
+from passformer.llvm.errors import InputError
 from passformer.train.config import LoopConfig, Section
 from passformer.train.stream import numbered
 from passformer.translate.examples import Translation
@@ -45,6 +46,8 @@ class TranslationStream:
     ) -> None:
         self._data, self._seed = data, seed
         self._samples = [s for s in _samples(examples, tokenizer) if len(s.ids) <= data.max_tokens]
+        if not self._samples:
+            raise InputError(f"data.max_tokens: none of {len(examples):,} examples fits {data.max_tokens} tokens")
 
     def packs(self, start: int = 0, part: int = 0, parts: int = 1) -> Iterator[Pack]:
         """See `Stream`."""

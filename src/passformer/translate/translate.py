@@ -146,9 +146,13 @@ def _write(
 def _judge(sandbox: Sandbox, item: tuple[Translation, str]) -> dict[str, Any]:
     example, written = item
     outcome = sandbox.call(read_module, (written.encode(), Protocol.PAPER))
+    if isinstance(outcome, Failure):
+        error = outcome.message
+    else:
+        error = "" if outcome.functions else "error: no function is defined"
     return {
         **{name: getattr(example, name) for name in ("function_id", "pass_name", "prefix", "before", "after")},
         "written": written,
-        "error": outcome.message if isinstance(outcome, Failure) else "",
+        "error": error,
         "exact": written == example.after,
     }
