@@ -40,11 +40,9 @@ def card() -> str:
     facts = read_facts(SHIPPED)
     recipe, data, near = (facts.recipe[key] for key in ("config", "data", "retrieval"))
     evaluation = json.loads((RESULTS / "evaluation.json").read_text())
-    corpus = json.loads((RESULTS / "corpus.json").read_text())
     size = sum((SHIPPED / name).stat().st_size for name in (*FILES, "model.json")) / 1e6
     model, optim = recipe["model"], recipe["optim"]
     shape = f"{model['num_layers']} layers, {model['num_heads']} heads, {model['dim']} wide"
-    functions = sum(part["functions"] for part in corpus["train"].values())
     ours, trees, order = (rows_of(evaluation, method) for method in ("model", "trees", "coreset"))
     generated = evaluation["generation"]
     lines = [
@@ -58,21 +56,20 @@ def card() -> str:
         "",
         "## Data",
         "",
-        f"{functions:,} functions of train (docs/corpus.md), labelled by the autotuner (docs/autotune.md), protocol",
-        f"`{facts.protocol}`, LLVM {data['llvm']}. No text of validation or test is in train, and none of the sources",
-        "is part of this repository.",
+        f"A corpus of {data['functions']:,} functions (docs/corpus.md), labelled by the autotuner (docs/autotune.md),",
+        f"protocol `{facts.protocol}`, LLVM {data['llvm']}; trained on its split `train`. No text of validation or test",
+        "is in train, and none of the sources is part of this repository.",
         "",
-        "| source | what | licence | functions of train |",
+        "| source | what | licence | functions |",
         "|---|---|---|---:|",
         *(
-            f"| {name} | {LICENCES[name][0]} | {LICENCES[name][1]} | {part['functions']:,} |"
-            for name, part in corpus["train"].items()
+            f"| {name} | {LICENCES[name][0]} | {LICENCES[name][1]} | {number:,} |"
+            for name, number in sorted(data["by_source"].items())
         ),
         "",
         "## Recipe",
         "",
-        "`make model` on the labelled corpus: `configs/cpu.toml`, then `configs/cpu-long.toml`, which goes on from it",
-        "with whole prompts (docs/model.md). Of the latter:",
+        f"`make model` on the labelled corpus: `configs/{facts.name}.toml` (docs/model.md).",
         "",
         f"Seed {recipe['run']['seed']}; {facts.recipe['step']:,} steps of {optim['packs_per_step']} packs, "
         f"{facts.recipe['tokens'] / 1e6:.1f} million tokens; AdamW,",

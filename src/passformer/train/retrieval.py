@@ -5,7 +5,9 @@ exemplars that its answers are weighed by (`passformer.model.exemplars`), and ea
 says which of them are near. More lists may be known than the model can name.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,15 +122,20 @@ def known_functions(corpus: Corpus, matrix: Matrix, answers: Sequence[int], data
 
 def examples_of(package: Package, form: Form, known: Known, report: Report) -> Examples:
     """What the model says of the functions; no answer has a chance where its prompt leaves out some of the code."""
-    budget = int(form.shows_oz)
-    chances, features = [], []
-    for number, text in enumerate(known.texts):
+
+    def ask(text: Texts) -> tuple[Floats32, Floats32]:
         code = package.writer.view(text.unoptimised, text.after_oz)
         prompt = package.writer.prompt(form, code).tolist()
-        found = {} if package.writer.leaves_out(form, code) else chances_of(package, prompt, budget)
-        chances.append(known.exemplars.chances(found))
-        features.append(features_of(chances[-1], form.codes(text.unoptimised, text.after_oz)))
-        report(f"asking the model ({form})", number + 1, len(known.texts))
+        found = {} if package.writer.leaves_out(form, code) else chances_of(package, prompt, int(form.shows_oz))
+        chances = known.exemplars.chances(found)
+        return chances, features_of(chances, form.codes(text.unoptimised, text.after_oz))
+
+    chances, features = [], []
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the runtime computes outside of Python's lock
+        for of_text in threads.map(ask, known.texts):
+            chances.append(of_text[0])
+            features.append(of_text[1])
+            report(f"asking the model ({form})", len(chances), len(known.texts))
     gains = known.gains.astype(np.float32)
     return Examples(np.array(features), np.array(chances), known.exemplars.shares, gains, known.groups)
 
