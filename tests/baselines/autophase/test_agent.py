@@ -19,6 +19,7 @@ from passformer.corpus.store import Corpus
 from passformer.evaluate import methods as evaluate_methods
 from passformer.evaluate.methods import METHODS, Options, identity
 from passformer.llvm.errors import CompilerError, InputError
+from passformer.llvm.locate import DEFAULT_MAJOR
 from passformer.llvm.measure import Subject, measurer
 from passformer.llvm.passlist import OZ
 from passformer.llvm.protocol import Protocol
@@ -215,6 +216,16 @@ def test_an_agent_is_found_named_and_told_from_others(agent, labelled, other, tm
     for options in (neither, Options(training=tmp_path)):
         assert isinstance(make_method("autophase", options, METHODS), AutoPhase)
         assert identity("autophase", options) == identity("autophase", own)
+
+
+def test_the_one_that_comes_along_is_small_and_answers(pool, major):
+    if major != DEFAULT_MAJOR:
+        pytest.skip("it was trained on another LLVM")
+    folder = evaluate_methods.SHIPPED / "autophase"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 1_000_000
+    doubled = b"define i32 @f(i32 %x) minsize { %y = add i32 %x, %x\n %z = add i32 %x, %x\n ret i32 %z }"
+    (proposal,) = make_method("autophase", Options(), METHODS).propose([Task(doubled, major)], EPISODE, pool)
+    assert proposal.compilations == EPISODE and proposal.pass_lists[0].searched
 
 
 def test_the_command_trains(labelled, tmp_path):
