@@ -12,7 +12,7 @@ SIZE = 50
 
 def exemplars_with(answer, saved, size=None, weight=None):
     """One exemplar a row of `saved`, of lists -a, -b, ...; each has one answer, and stands where its size says."""
-    lists = tuple(f"-{name}" for name in "abcdef"[: len(saved[0])])
+    lists = tuple(f"-{name}" for name in "abcdefghijklmn"[: len(saved[0])])
     shares = np.eye(1 + len(lists))[answer] * np.array(weight or [1] * len(answer))[:, None]
     points = size_points(np.array(size or [SIZE] * len(answer)))
     return Exemplars(("-Oz", *lists), lists, shares.astype(np.float32), points, np.array(saved, np.float32))
@@ -56,20 +56,28 @@ def test_lists_to_try_are_good_together():
 
 def test_lists_are_chosen_as_a_plain_greedy_choice_does():
     rng = np.random.default_rng(7)
-    saved = rng.integers(-20, 20, (60, 6))
-    exemplars = exemplars_with(rng.integers(0, 7, 60).tolist(), saved.tolist(), weight=rng.uniform(0.1, 3, 60).tolist())
-    chances = dict(zip(exemplars.answers, rng.dirichlet(np.ones(7)).tolist(), strict=True))
+    saved = rng.integers(-20, 20, (60, 14))
+    answers = rng.integers(0, 15, 60)
+    exemplars = exemplars_with(answers.tolist(), saved.tolist(), weight=rng.uniform(0.1, 3, 60).tolist())
+    chances = dict(zip(exemplars.answers, rng.dirichlet(np.ones(15)).tolist(), strict=True))
     weights = posterior(exemplars, chances)
     chosen: list[int] = []
-    for _ in range(6):
-        value = [weights @ saved[:, [*chosen, i]].max(axis=1).clip(0) for i in range(6)]
-        if max(value) <= (weights @ saved[:, chosen].max(axis=1, initial=0).clip(0)) + 1e-12:
+    for number in range(14):
+        counted = saved.clip(0) ** (0.25 if number < 8 else 1.0)  # first whether at all, then how much
+        value = [weights @ counted[:, [*chosen, i]].max(axis=1) for i in range(14)]
+        if max(value) <= (weights @ counted[:, chosen].max(axis=1, initial=0)) + 1e-6:
             break
         chosen.append(int(np.argmax(value)))
-    assert len(chosen) > 3
+    assert len(chosen) > 9
     assert list(exemplars.rank(weights, chances))[: len(chosen)] == [exemplars.lists[i] for i in chosen]
-    pairs = [weights @ saved[:, pair].max(axis=1).clip(0) for pair in itertools.combinations(range(6), 2)]
-    assert weights @ saved[:, chosen[:2]].max(axis=1).clip(0) >= (1 - 1 / np.e) * max(pairs)
+
+
+def test_a_rare_large_saving_does_not_decide_what_is_tried_first():
+    exemplars = exemplars_with([0] * 10, [[20, 0]] + [[0, 2]] * 9)
+    chances = dict.fromkeys(exemplars.answers, 0.3)
+    weights = posterior(exemplars, chances)
+    assert weights @ exemplars.saved[:, 0] > weights @ exemplars.saved[:, 1], "in instructions it would"
+    assert next(exemplars.rank(weights, chances)) == exemplars.lists[1]
 
 
 def test_functions_of_about_the_same_size_say_more():
