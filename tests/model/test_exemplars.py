@@ -1,7 +1,5 @@
 """Which lists to name: by what they save where each answer is right, not by being probably the best."""
 
-import itertools
-
 import numpy as np
 import pytest
 

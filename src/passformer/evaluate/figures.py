@@ -54,7 +54,8 @@ def lines(file: Path, series: Mapping[str, Line], xlabel: str, best: float | Non
     _finish(panel, xlabel, IMPROVEMENT)
     if best:
         panel.axhline(best, color="#444444", linewidth=1.2, linestyle="--", label="best list known")
-        share = panel.secondary_yaxis("right", functions=(lambda y: 100 * y / best, lambda y: best * y / 100))
+        both_ways = (lambda y: 100 * np.asarray(y) / best, lambda y: best * np.asarray(y) / 100)
+        share = panel.secondary_yaxis("right", functions=both_ways)
         share.set_ylabel("share of the autotuner's gain, %")
     panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.14 if best else 1.02, 1))
     return _save(figure, file)

@@ -107,9 +107,10 @@ class Exemplars:
         so few large savings of few exemplars do not decide what is tried first.
         """
         most, gains = _consulted(np.where(self.saved.max(axis=1, initial=0) > 0, weights, 0))
-        weights, saved = gains.astype(np.float32), np.ascontiguousarray(self.saved[most].T).clip(0)
-        first = list(islice(_greedy(weights, np.sqrt(np.sqrt(saved))), _FIRST))
-        yield from (self.lists[i] for i in (*first, *_greedy(weights, saved, first)))
+        expected: Floats32 = gains.astype(np.float32)
+        saved = np.ascontiguousarray(self.saved[most].T).clip(0)
+        first = list(islice(_greedy(expected, np.sqrt(np.sqrt(saved))), _FIRST))
+        yield from (self.lists[i] for i in (*first, *_greedy(expected, saved, first)))
 
 
 def _greedy(weights: Floats32, saved: Floats32, chosen: Sequence[int] = ()) -> Iterator[int]:
