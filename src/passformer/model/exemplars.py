@@ -109,8 +109,11 @@ class Exemplars:
         most, gains = _consulted(np.where(self.saved.max(axis=1, initial=0) > 0, weights, 0))
         expected: Floats32 = gains.astype(np.float32)
         saved = np.ascontiguousarray(self.saved[most].T).clip(0)
-        first = list(islice(_greedy(expected, np.sqrt(np.sqrt(saved))), _FIRST))
-        yield from (self.lists[i] for i in (*first, *_greedy(expected, saved, first)))
+        first: list[int] = []
+        for i in islice(_greedy(expected, np.sqrt(np.sqrt(saved))), _FIRST):
+            first.append(i)
+            yield self.lists[i]
+        yield from (self.lists[i] for i in _greedy(expected, saved, first))
 
 
 def _greedy(weights: Floats32, saved: Floats32, chosen: Sequence[int] = ()) -> Iterator[int]:
