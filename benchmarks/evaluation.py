@@ -17,11 +17,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from passformer.bench.provenance import provenance
 from passformer.corpus.store import Corpus
 from passformer.evaluate.methods import SHIPPED as RIVALS_SHIPPED
-from passformer.evaluate.results import at_budget, bootstrap, improvement
-from passformer.evaluate.runs import SEARCHES, Runs, read_runs
+from passformer.evaluate.results import Counts, at_budget, bootstrap, improvement, without_back_up
+from passformer.evaluate.runs import SEARCHES, Run, Runs, read_runs
 from passformer.model.package import SHIPPED, read_facts
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
@@ -53,25 +55,32 @@ def is_trained(method: str, learnt: Path) -> bool:
 
 
 def figures(corpus: Path) -> list[dict[str, Any]]:
-    """One shot, and at each budget up to the run's: improvement, its interval, share of the autotuner's gain."""
+    """One shot, and at each budget up to the run's: improvement, its interval, share of the autotuner's gain.
+
+    And, with `back_up` false, what tries without -Oz beside it.
+    """
     runs = Runs(read_runs(corpus), corpus)
-    rows = []
-    for run in (*runs.one_shot, *runs.deepest, *runs.searches):
+    rows: list[dict[str, Any]] = []
+
+    def figure(run: Run, budget: int, result: Counts) -> dict[str, Any]:
         gain = runs.gain(run)
+        return {
+            "method": run.method,
+            "budget": budget,
+            "improvement": improvement(run.baseline, result),
+            "interval": bootstrap(run.baseline, result),
+            "capture": round(100 * int((run.baseline - result).sum()) / gain, 2) if gain else None,
+            "improved": int((result < run.baseline).sum()),
+            "regressed": int((result > run.baseline).sum()),
+        }
+
+    for run in (*runs.one_shot, *runs.deepest, *runs.searches):
         whole = run.budget == 0 or run.method in SEARCHES
-        for budget in (run.budget,) if whole else (b for b in BUDGETS if b <= run.budget):
-            result = run.result if whole else at_budget(run.results, budget)
-            rows.append(
-                {
-                    "method": run.method,
-                    "budget": budget,
-                    "improvement": improvement(run.baseline, result),
-                    "interval": bootstrap(run.baseline, result),
-                    "capture": round(100 * int((run.baseline - result).sum()) / gain, 2) if gain else None,
-                    "improved": int((result < run.baseline).sum()),
-                    "regressed": int((result > run.baseline).sum()),
-                }
-            )
+        budgets = {run.budget} if whole else {*(b for b in BUDGETS if b < run.budget), run.budget}
+        rows += [figure(run, b, run.result if whole else at_budget(run.results, b)) for b in sorted(budgets)]
+    for run in runs.tries:
+        alone = np.array([without_back_up(r).result for r in run.results], dtype=np.int64)
+        rows.append({**figure(run, run.budget, alone), "back_up": False})
     return rows
 
 

@@ -312,7 +312,7 @@ def evaluation_section(evaluation: Data) -> list[str]:
         f"The corpus that the model and its rivals learn from has {evaluation['training_functions']:,} functions of train.",
     ]
     for side, data in sides.items():
-        found = {(row["method"], row["budget"]): row for row in data["rows"]}
+        found = {(row["method"], row["budget"]): row for row in data["rows"] if row.get("back_up", True)}
         budgets = sorted({budget for _, budget in found})
         lines += [
             "",
@@ -351,8 +351,8 @@ def _beside_the_paper(evaluation: Data, sides: dict[str, Data]) -> list[str]:
     """Tables III and IV of the paper beside ours, and what is not the same."""
     rows = []
     for name, (compilations, printed) in PAPER_UNVERIFIED.items():
-        key = ("model", 0) if name == "model" else None
-        ours = [_ours(_found(data, key)) if key else "" for data in sides.values()]
+        key = ("model", 0) if name == "model" else LIKE_OURS.get(name)
+        ours = [_ours(_found(data, key, back_up=name == "model")) if key else "" for data in sides.values()]
         if name == "autotuner":
             ours = [f"{data['autotuner_improvement']:.2f} %" for data in sides.values()]
         rows.append([f"Table III, {name}", *_theirs(compilations, printed), *ours])
@@ -401,8 +401,9 @@ def _ours(row: Data | None) -> str:
     return f"{row['improvement']:.2f} %, {low:.2f} to {high:.2f} ({row['improved']:,}, {row['regressed']:,})"
 
 
-def _found(data: Data, key: tuple[str, int]) -> Data | None:
-    return next((row for row in data["rows"] if (row["method"], row["budget"]) == key), None)
+def _found(data: Data, key: tuple[str, int], back_up: bool = True) -> Data | None:
+    rows = (row for row in data["rows"] if row.get("back_up", True) == back_up)
+    return next((row for row in rows if (row["method"], row["budget"]) == key), None)
 
 
 def _aims(evaluation: Data) -> list[str]:

@@ -31,7 +31,7 @@ from passformer.train.validate import Validator
 
 CONFIGS = [
     Path(__file__).parents[2] / "configs" / f"{name}.toml"
-    for name in ("cpu", "cpu-long", "gpu", "ablation", "small", "base", "paper-7b")
+    for name in ("cpu", "cpu-long", "gpu", "ablation", "ablation-cpu", "small", "base", "paper-7b")
 ]
 TINY = TrainConfig.model_validate(
     {
@@ -72,6 +72,7 @@ def test_every_preset_is_valid(path):
         "cpu-long": (3e6, 10e6),
         "gpu": (3e6, 10e6),
         "ablation": (3e6, 10e6),
+        "ablation-cpu": (3e6, 10e6),
         "small": (25e6, 35e6),
         "base": (85e6, 115e6),
         "paper-7b": (6e9, 7.5e9),
@@ -87,6 +88,7 @@ def test_every_preset_is_valid(path):
         ("[model]\n", "name: Field required"),
         ("name = 'x'\n[data]\nunoptimised_share = 1.5\n", "data.unoptimised_share"),
         ("name = 'x'\n[data]\nshare = 0.0\n", "data.share"),
+        ("name = 'x'\n[data]\nmax_prompt = 2048\npack_tokens = 2048\n", "max_prompt leaves no room"),
         ("name = \n", "is no TOML file"),
     ],
 )

@@ -145,8 +145,9 @@ def test_a_prompt_shows_the_module():
     assert prompt_of(example) == "<ir>; debian/zlib\na\n<answer>Run passes -sroa:\n"
 
 
-def test_the_preset_is_valid_and_a_misspelt_setting_is_named(tmp_path):
-    preset = Path(__file__).parents[2] / "configs" / "translation.toml"
+@pytest.mark.parametrize("name", ["translation", "translation-cpu"])
+def test_presets_are_valid_and_a_misspelt_setting_is_named(tmp_path, name):
+    preset = Path(__file__).parents[2] / "configs" / f"{name}.toml"
     assert read_config(preset, TranslationConfig).name == preset.stem
     (tmp_path / "c.toml").write_text('name = "x"\n[data]\nmax_token = 3\n')
     with pytest.raises(InputError, match="max_token"):

@@ -137,12 +137,14 @@ def _search(
     rng = random.Random(settings.seed)
     population = [p for p in matrix.pass_lists if p.searched]
     known = len(population)
+    waiting = _with_oz(population)
     tried: list[PassList] = []
     while len(tried) < settings.budget:
         parents = _parents(judges, population, prices)
         best_so_far = 100 * judges.value(parents[0], prices[0]) / judges.baseline.sum()
         report(f"the best is worth {best_so_far:.2f} %", len(tried), settings.budget)
-        children = _children(parents, {OZ, *population, *tried}, rng, passes)
+        children, waiting = waiting[:_BATCH], waiting[_BATCH:]
+        children = children or _children(parents, {OZ, *population, *tried}, rng, passes)
         tried += children
         screening.measure(children, corpus, engine, objective)
         best = [p for price in prices for p in _worthy(screening, children, price)[:1]]
@@ -208,6 +210,13 @@ def _choose(judges: Panel, population: Sequence[PassList], settings: Settings) -
     safe = next((lists for lists, price in zip(worthy, settings.prices, strict=True) if price > 0), [])
     chosen = [*(p for lists in worthy for p in lists[:1]), *judges.together(safe, settings.size // 3)]
     return list(dict.fromkeys([*chosen, *judges.together(worthy[0], settings.size)]))[: settings.size]
+
+
+def _with_oz(pass_lists: Sequence[PassList]) -> list[PassList]:
+    """Each with -Oz behind it, and with -Oz before it; not those that are lists of the run already."""
+    others = [tuple(name for name in p.names if name not in OZ.names) for p in pass_lists]
+    made = (PassList(names) for rest in others for names in ((*rest, *OZ.names), (*OZ.names, *rest)))
+    return [p for p in dict.fromkeys(made) if p not in (OZ, *pass_lists) and len(p) <= _MAX_LENGTH]
 
 
 def _children(

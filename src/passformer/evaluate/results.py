@@ -1,7 +1,7 @@
 """Results on disk, a row a function and method, and the figures that are summed from them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from passformer.corpus.store import read_table, write_table
+from passformer.llvm.passlist import OZ
 
 Counts = npt.NDArray[np.int64]
 BOOTSTRAP_SAMPLES = 2000
+OZ_TEXT = str(OZ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,27 @@ def summarise(results: Iterable[Result], seed: int = 0) -> dict[str, Any]:
         "text_not_emitted": len(rows) - len(texts),
         "cpu_seconds": round(sum(r.cpu_seconds for r in rows), 3),
     }
+
+
+def with_budget(result: Result, budget: int) -> Result:
+    """The row as it would be with a smaller budget; bytes are not known for another list than the one taken."""
+    proposed = result.proposed[:budget]
+    best = _take_best(result, [(OZ_TEXT, result.baseline), *_survived(proposed)])
+    return replace(best, compilations=len({p for p, _ in proposed} - {OZ_TEXT}))
+
+
+def without_back_up(result: Result) -> Result:
+    """The row with the best of what was proposed, -Oz only where it is proposed, or LLVM survives nothing else."""
+    return _take_best(result, _survived(result.proposed) or [(OZ_TEXT, result.baseline)])
+
+
+def _survived(proposed: Iterable[tuple[str, int | None]]) -> list[tuple[str, int]]:
+    return [(pass_list, count) for pass_list, count in proposed if count is not None]
+
+
+def _take_best(result: Result, options: Sequence[tuple[str, int]]) -> Result:
+    pass_list, count = min(options, key=lambda option: option[1])
+    return replace(result, pass_list=pass_list, result=count)
 
 
 def at_budget(results: Iterable[Result], budget: int) -> Counts:

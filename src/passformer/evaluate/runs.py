@@ -42,6 +42,8 @@ class Run:
 
 SEARCHES = {"autotuner": "lists", "autophase": "passes"}
 """Methods whose budget is spent on finding one list, and what it counts: they have no first K lists."""
+TRIES = {"coreset-nvp": "passes", **SEARCHES}
+"""Those that the paper's tables show by the best of what they try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Runs:
     def searches(self) -> tuple[Run, ...]:
         """Of methods that compile each function many times to find one list, -Oz their back-up."""
         return tuple(run for run in self.all if run.budget > 0 and run.method in SEARCHES)
+
+    @property
+    def tries(self) -> tuple[Run, ...]:
+        """Of methods that the paper's tables show by the best of what they try, `TRIES`."""
+        return (*(run for run in self.deepest if run.method in TRIES), *self.searches)
 
     @property
     def deepest(self) -> tuple[Run, ...]:

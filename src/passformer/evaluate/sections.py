@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +11,20 @@ from passformer.dataset.prompt import parse_answer
 from passformer.document import Block, Code, Figure, Heading, Table, Text
 from passformer.evaluate import figures
 from passformer.evaluate.behaviour import DIFFERENT, EQUIVALENT, UNTESTED
-from passformer.evaluate.results import Counts, Result, at_budget, bootstrap, bootstrap_share, improvement, summarise
-from passformer.evaluate.runs import SEARCHES, Run, Runs
-from passformer.llvm.passlist import OZ, PassList
+from passformer.evaluate.results import (
+    OZ_TEXT,
+    Counts,
+    Result,
+    at_budget,
+    bootstrap,
+    bootstrap_share,
+    improvement,
+    summarise,
+    with_budget,
+    without_back_up,
+)
+from passformer.evaluate.runs import SEARCHES, TRIES, Run, Runs
+from passformer.llvm.passlist import PassList
 from passformer.methods.generation import bleu, kind_of_error, mean_error
 
 BUDGETS = (1, 2, 3, 5, 8, 16, 30, 64)
@@ -42,15 +52,18 @@ def introduction(runs: Runs) -> list[Block]:
 
 
 def table_three(runs: Runs) -> list[Block]:
-    """No additional compilations, and the autotuner for comparison."""
-    shown = [*runs.one_shot, *runs.searches]
-    if not shown:
+    """Without -Oz as back-up: no additional compilations, and for comparison what tries and searches."""
+    rows = [_table_row(_name(run), run.summary) for run in runs.one_shot]
+    for run in runs.tries:
+        summary = {**summarise(map(without_back_up, run.results)), "text_bytes_saved": None}
+        rows.append(_table_row(_name(run), summary))
+    if not rows:
         return []
-    rows = [_table_row(_name(run), run.summary) for run in shown]
     return [
         Heading("Table III: one list, no additional compilation"),
         Text(
-            "The first list of each method is the answer, whatever it gives; those with additional compilations search."
+            "The first list of each method is the answer, whatever it gives; of those with additional compilations the "
+            "best that they tried, -Oz only where they tried that."
         ),
         Table(_HEADS, tuple(rows)),
     ]
@@ -64,14 +77,14 @@ def table_four(runs: Runs) -> list[Block]:
         if run.method in measured:
             summary = measured[run.method].summary
         else:
-            summary = {**summarise(_cut(r, 1) for r in run.results), "text_bytes_saved": None}
+            summary = {**summarise(with_budget(r, 1) for r in run.results), "text_bytes_saved": None}
         rows.append(_table_row(run.method, summary))
-    rows += [_table_row(_name(run), run.summary) for run in runs.searches]
+    rows += [_table_row(_name(run), run.summary) for run in runs.tries]
     if not rows:
         return []
     return [
         Heading("Table IV: one list, and -Oz as back-up"),
-        Text("Both are run, the smaller is taken: one additional compilation, more for those that search."),
+        Text("Both are run, the smaller is taken: one additional compilation, more for those that try or search."),
         Table(_HEADS, tuple(rows)),
     ]
 
@@ -391,19 +404,7 @@ def _interval(baseline: Counts, result: Counts) -> Interval:
 
 
 def _name(run: Run) -> str:
-    searching = run.budget > 0 and run.method in SEARCHES
-    return f"{run.method}, {run.budget:,} {SEARCHES[run.method]}" if searching else run.method
-
-
-def _cut(result: Result, budget: int) -> Result:
-    """The row as it would be with a smaller budget; bytes are not known for another list than the one taken."""
-    options = [(OZ_TEXT, result.baseline), *((p, c) for p, c in result.proposed[:budget] if c is not None)]
-    pass_list, count = min(options, key=lambda option: option[1])
-    tried = len({p for p, _ in result.proposed[:budget]} - {OZ_TEXT})
-    return replace(result, pass_list=pass_list, result=count, compilations=tried)
-
-
-OZ_TEXT = str(OZ)
+    return f"{run.method}, {run.budget:,} {TRIES[run.method]}" if run.budget > 0 and run.method in TRIES else run.method
 
 
 def _chosen_lists(runs: Runs) -> dict[str, list[PassList]]:

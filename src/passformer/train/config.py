@@ -81,6 +81,13 @@ class DataSection(Section):
             raise ValueError("unoptimised_form is `paper` or `bare`, and form another one")
         return self
 
+    @model_validator(mode="after")
+    def _answers_fit(self) -> "DataSection":
+        """A pack that a prompt fills would hold nothing to learn."""
+        if self.max_prompt >= self.pack_tokens:
+            raise ValueError("max_prompt leaves no room for an answer in pack_tokens")
+        return self
+
     @property
     def forms(self) -> list[tuple[Form, float]]:
         """The forms of prompts with their shares, none of them 0; last the one that shows more."""
