@@ -49,7 +49,7 @@ class Settings:
     size: int = 24
     """Lists to choose."""
     budget: int = 840
-    """Lists to try, rounded up to whole batches."""
+    """Lists to try, or a few more: they are tried in batches."""
     screening: int = 300
     """Functions that each list is tried on."""
     sample: int = 1000
