@@ -309,7 +309,9 @@ def evaluation_section(evaluation: Data) -> list[str]:
         "",
         "Test functions, of groups of programs that nothing was learnt from: "
         f"{', '.join(f'{number:,} {source}' for source, number in evaluation['by_source'].items())}. "
-        f"The corpus that the model and its rivals learn from has {evaluation['training_functions']:,} functions of train.",
+        f"The corpus that the model and its rivals learn from has {evaluation['training_functions']:,} functions of train. `coreset` "
+        "is the fixed order that ships, of the tuner's lists; the lists that the model chooses from, in a fixed order, stand among "
+        "the attempts below.",
     ]
     for side, data in sides.items():
         found = {(row["method"], row["budget"]): row for row in data["rows"] if row.get("back_up", True)}
@@ -426,7 +428,23 @@ def _aims(evaluation: Data) -> list[str]:
     told = [what for name, what in tried.items() if read(name)]
     if told and any(found[budget] < aim for budget, aim in AIMS.items()):
         lines += ["", f"What was tried for what is missing: {', '.join(told)}."]
+    if attempts := read("attempts"):
+        lines += ["", *_attempts(attempts)]
     return lines
+
+
+def _attempts(attempts: Data) -> list[str]:
+    """What each set of weights and lists gave."""
+    rows = [
+        [row["name"], *(f"{share:.1f} %" for share in row["capture"].values()), f"{row['regressed']}"]
+        for row in attempts["rows"]
+    ]
+    return [
+        f"The attempts on these functions (`benchmarks/attempts.py`; commit {attempts['commit']}): share of the autotuner's gain at "
+        "so many additional compilations, and functions made larger at none.",
+        "",
+        *table(["attempt", *attempts["rows"][0]["capture"], "larger"], rows),
+    ]
 
 
 def _share(row: Data | None) -> str:

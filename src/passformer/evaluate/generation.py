@@ -44,6 +44,8 @@ SCHEMA = pa.schema(
 )
 """generated.parquet; `error` is LLVM's first complaint, or why the text is no answer; `behaviour` is null where the
 code is exact or does not compile (see `behaviours`)."""
+WRITTEN_BY = ("model.onnx", "tokenizer.json")
+"""The files of a runtime folder that what is written depends on: not which lists are chosen to be tried."""
 _HEAD_TOKENS = 40
 """What the counts and the words around them take at most."""
 
@@ -68,7 +70,8 @@ def generate(
         raise InputError("only the method `model` writes code: --generate goes with --method model")
     package = method.package
     with alone(folder):
-        wanted = {"number": number, "budget": budget, "digests": package.facts.digests}
+        digests = {name: package.facts.digests[name] for name in WRITTEN_BY}
+        wanted = {"number": number, "budget": budget, "digests": digests}
         claim(folder / "generation-settings.json", wanted, f"{folder} holds other generated code: choose another --out")
         journal = Journal(folder / "generated.jsonl")
         llvm = find_toolchain().major
