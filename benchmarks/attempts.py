@@ -23,14 +23,12 @@ def attempt(name: str, method: str, folder: Path) -> dict[str, Any]:
     """Share of the autotuner's gain, in percent, by budget."""
     runs = Runs(tuple(run for run in read_runs(folder) if run.method == method), folder)
     one_shot, deepest = runs.one_shot[0], runs.deepest[0]
-    gain = runs.gain(deepest)
-    saved = {0: one_shot.baseline - one_shot.result}
-    saved |= {budget: deepest.baseline - at_budget(deepest.results, budget) for budget in BUDGETS}
+    results = {0: one_shot.result, **{budget: at_budget(deepest.results, budget) for budget in BUDGETS}}
     return {
         "name": name,
         "functions": len(deepest.results),
-        "regressed": int((saved[0] < 0).sum()),
-        "capture": {budget: round(100 * int(s.sum()) / gain, 2) if gain else None for budget, s in saved.items()},
+        "regressed": int((one_shot.result > one_shot.baseline).sum()),
+        "capture": {budget: runs.capture(deepest, result) for budget, result in results.items()},
     }
 
 

@@ -63,13 +63,12 @@ def figures(corpus: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def figure(run: Run, budget: int, result: Counts) -> dict[str, Any]:
-        gain = runs.gain(run)
         return {
             "method": run.method,
             "budget": budget,
             "improvement": improvement(run.baseline, result),
             "interval": bootstrap(run.baseline, result),
-            "capture": round(100 * int((run.baseline - result).sum()) / gain, 2) if gain else None,
+            "capture": runs.capture(run, result),
             "improved": int((result < run.baseline).sum()),
             "regressed": int((result > run.baseline).sum()),
         }

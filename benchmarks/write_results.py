@@ -311,7 +311,8 @@ def evaluation_section(evaluation: Data) -> list[str]:
         f"{', '.join(f'{number:,} {source}' for source, number in evaluation['by_source'].items())}. "
         f"The corpus that the model and its rivals learn from has {evaluation['training_functions']:,} functions of train. `coreset` "
         "is the fixed order that ships, of the tuner's lists; the lists that the model chooses from, in a fixed order, stand among "
-        "the attempts below.",
+        "the attempts below. The trees choose from the same lists as the model; `nearest`, `coreset-nvp` and `autophase` know no "
+        "universal lists.",
     ]
     for side, data in sides.items():
         found = {(row["method"], row["budget"]): row for row in data["rows"] if row.get("back_up", True)}

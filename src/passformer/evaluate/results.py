@@ -137,9 +137,7 @@ def _take_best(result: Result, options: Sequence[tuple[str, int]]) -> Result:
 
 def at_budget(results: Iterable[Result], budget: int) -> Counts:
     """(functions,) the fewest instructions with -Oz and the first `budget` lists that were proposed."""
-    return np.array(
-        [min([r.baseline, *(c for _, c in r.proposed[:budget] if c is not None)]) for r in results], dtype=np.int64
-    )
+    return np.array([with_budget(r, budget).result for r in results], dtype=np.int64)
 
 
 def improvement(baseline: Counts, result: Counts) -> float:

@@ -90,6 +90,11 @@ class Runs:
             return None
         return sum(r.baseline - (r.best or 0) for r in run.results)
 
+    def capture(self, run: Run, result: Counts) -> float | None:
+        """Percent of the autotuner's gain that `result` (functions,) saves; None where that gain is 0 or unknown."""
+        gain = self.gain(run)
+        return round(100 * int((run.baseline - result).sum()) / gain, 2) if gain else None
+
 
 def read_runs(folder: Path) -> tuple[Run, ...]:
     """All that lie below a folder; raises InputError where there are none, or they are of different functions."""
