@@ -28,8 +28,13 @@ EXAMPLES = 3
 """Of each kind of failure."""
 FEWEST = 10
 """Test examples of a pass that is drawn: of fewer, percentages say little."""
-MEASURES = {"bleu": "BLEU", "exact_match": "exact match, %", "compiles": "compiles, %"}
-COLOURS = {"bleu": "#4477aa", "exact_match": "#ee6677", "compiles": "#228833"}
+MEASURES = {
+    "bleu": ("BLEU", "o", "#4477aa"),
+    "exact_match": ("exact match, %", "s", "#ee6677"),
+    "compiles": ("compiles, %", "^", "#228833"),
+    "unchanged_bleu": ("BLEU of the code before", "|", "#888888"),
+}
+"""Measure -> label, marker, colour."""
 
 
 def frequencies(matrix: Matrix, names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -67,9 +72,9 @@ def draw(by_pass: dict[str, dict[str, float]]) -> None:
     names = [name for name, figures in by_pass.items() if figures["examples"] >= FEWEST]
     places = np.arange(len(names))
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 0.22 * len(names) + 1.6), sharey=True, width_ratios=(3, 2))
-    for (measure, label), marker in zip(MEASURES.items(), "os^", strict=True):
+    for measure, (label, marker, colour) in MEASURES.items():
         values = [by_pass[name][measure] for name in names]
-        left.plot(values, places, marker, color=COLOURS[measure], label=label, markersize=5)
+        left.plot(values, places, marker, color=colour, label=label, markersize=5)
     left.set_yticks(places, names)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(-2, 102)

@@ -549,6 +549,41 @@ def universal_section(data: Data) -> list[str]:
     ]
 
 
+def baselines_section(data: Data) -> list[str]:
+    """How the rivals were trained, and what was tried for them."""
+    agent, tried = data["autophase"], data["coreset_nvp"]
+    chosen = max(tried, key=lambda row: row["improvement"])
+    rows = [
+        [
+            f"{row['width']} wide, {row['blocks']} blocks",
+            f"{row['batch']}",
+            f"{row['epoch']} of {row['epochs_done']}",
+            f"{row['seconds']:.0f}",
+            f"{row['loss']:.3f}",
+            f"{row['improvement']:.2f} %",
+            f"{row['capture']:.1f} %",
+            f"{row['one_shot']:.2f} %",
+            "ships" if row is chosen else "",
+        ]
+        for row in tried
+    ]
+    return [
+        f"`benchmarks/baseline_training.py`, from what the trainings wrote; commit {data['commit']}",
+        "",
+        "![Improvement on validation functions, as training goes on](baseline-training.png)",
+        "",
+        f"AutoPhase: {agent['episodes']:,} episodes on {agent['functions']:,} functions. On {agent['validation_functions']} "
+        f"functions of validation its best policy, after {agent['best']['episodes']:,} episodes, saves "
+        f"{agent['best']['improvement']:.2f} % with -Oz as back-up, and {agent['best']['alone']:.2f} % without; the last one "
+        f"{agent['last']['improvement']:.2f} and {agent['last']['alone']:.2f} %.",
+        "",
+        "Coreset-NVP, the networks that were tried, on functions of validation: with 45 passes, its share of what the best list of the "
+        "coreset gives, and the first list alone, unverified.",
+        "",
+        *table(["network", "batch", "best epoch", "seconds", "loss", "improvement", "share", "one shot", ""], rows),
+    ]
+
+
 def ablations_section(ablations: Data) -> list[str]:
     """The paper's Table VI."""
     rows = [
@@ -741,6 +776,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Data], list[str]]]] = {
     ),
     "universal-lists": ("Universal lists", universal_section),
     "ranking": ("From probabilities to lists", ranking_section),
+    "baseline-training": ("How the rivals were trained", baselines_section),
     "ablations": ("Ablations", ablations_section),
     "long-inputs": ("Longer inputs", long_section),
     "translation": ("Single passes as a translation task", translation_section),

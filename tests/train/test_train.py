@@ -251,6 +251,9 @@ def test_a_run_folder_is_not_mixed_up(dataset, tmp_path):
     train(changed(TINY, "optim", steps=1), dataset, tmp_path / "run")
     with pytest.raises(InputError, match=r"another config\.json"):
         train(changed(TINY, "optim", steps=2), dataset, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text('{"name": "of another kind", "data": {"pack_tokens": 5}}')
+    with pytest.raises(InputError, match=r"another config\.json"):
+        train(TINY, dataset, tmp_path / "run")
 
 
 def test_a_run_may_begin_with_the_weights_of_another(dataset, tmp_path):

@@ -12,7 +12,7 @@ from passformer.dataset.tokenizer import load_tokenizer
 from passformer.llvm.catalog import catalog
 from passformer.llvm.errors import InputError
 from passformer.llvm.passlist import PassList
-from passformer.train.config import read_config
+from passformer.train.config import TrainConfig, read_config
 from passformer.translate import examples as module
 from passformer.translate.examples import Settings, Translation, read_translations, write_translations
 from passformer.translate.stream import TranslationConfig, TranslationSection, TranslationStream, prompt_of
@@ -42,7 +42,8 @@ def test_an_example_is_what_llvm_does(examples, labelled, sandbox, major):
     train = read_translations(folder, "train")
     assert len(train) == counts["train"] > 50 and counts["passes"] >= 20
     assert {bool(t.prefix) for t in train} == {True, False}
-    for t in train[::7]:
+    # reg2mem works in the order of uses, which copying a module changes
+    for t in [t for t in train if "reg2mem" not in f"{t.prefix} {t.pass_name}"][::7]:
         prefix, single = (PassList.parse(text) for text in (t.prefix, f"-{t.pass_name}"))
         first = prefix.pipeline(major) if t.prefix else ""
         both = ",".join(filter(None, [first, single.pipeline(major)]))
@@ -116,6 +117,14 @@ def test_a_model_is_trained_and_judged(examples, dataset, tmp_path, pool):
     assert translate(tmp_path, folder, pool, 2) == figures
     with pytest.raises(InputError, match="no finished run"):
         translate(folder, folder, pool, 1)
+    (tmp_path / "config.json").write_text(TrainConfig(name="x").model_dump_json())
+    with pytest.raises(InputError, match=r"config\.json: data\.\w+: Extra inputs"):
+        translate(tmp_path, folder, pool, 1)
+
+
+def test_where_there_are_no_examples_is_said(dataset, tmp_path):
+    with pytest.raises(InputError, match="holds no examples of train"):
+        train_translation(TINY, dataset / "tokenizer.json", tmp_path, tmp_path / "run")
 
 
 def test_only_code_with_a_function_counts_as_compiling(examples, sandbox):
@@ -131,12 +140,14 @@ def test_only_code_with_a_function_counts_as_compiling(examples, sandbox):
 
 def test_measures_are_by_pass(examples):
     row = {"pass_name": "sroa", "written": "define void @f() {\nret void\n}\n", "error": "", "exact": True}
-    row["after"] = row["written"]
+    row["before"] = row["after"] = row["written"]
     wrong = {**row, "pass_name": "licm", "written": "ret", "error": "expected top-level entity", "exact": False}
     figures = measures([row, wrong, {**wrong, "error": ""}])
     assert (figures["examples"], figures["compiles"], figures["exact_match"]) == (3, 66.67, 33.33)
     assert list(figures["by_pass"]) == ["sroa", "licm"]
-    assert figures["by_pass"]["sroa"] == {"examples": 1, "bleu": 100, "exact_match": 100, "compiles": 100}
+    perfect = {"examples": 1, "bleu": 100, "unchanged_bleu": 100, "exact_match": 100, "compiles": 100}
+    assert figures["by_pass"]["sroa"] == perfect
+    assert figures["by_pass"]["licm"]["bleu"] < 1 and figures["by_pass"]["licm"]["unchanged_bleu"] == 100
     assert figures["by_pass"]["licm"]["compiles"] == 50
 
 

@@ -1,5 +1,6 @@
 """Configuration of a training run: a TOML file, as in `configs/`, checked once, saved resolved beside the run."""
 
+import json
 import math
 import tomllib
 from pathlib import Path
@@ -155,14 +156,15 @@ C = TypeVar("C", bound=LoopConfig)
 
 
 def read_config(path: Path, kind: type[C]) -> C:
-    """Of a TOML file; raises InputError naming the field that is wrong."""
+    """Of a TOML file, or of the JSON that a run keeps; raises InputError naming the field that is wrong."""
+    load = json.loads if path.suffix == ".json" else tomllib.loads
     try:
-        return kind.model_validate(tomllib.loads(path.read_text()))
+        return kind.model_validate(load(path.read_text()))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML file: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {place}: {first['msg']}") from None
+    except ValueError as error:  # of TOML, JSON and UTF-8
+        raise InputError(f"{path} is no {path.suffix[1:].upper() or 'TOML'} file: {error}") from None

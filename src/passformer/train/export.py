@@ -23,7 +23,7 @@ from passformer.model.hf import DamagedModel, load_hf
 from passformer.model.package import FILES, DamagedPackage, Facts, open_model, read_facts, write_facts
 from passformer.model.retrieval import write_retrieval
 from passformer.train.checkpoint import checkpoints
-from passformer.train.config import DataSection, TrainConfig
+from passformer.train.config import DataSection, TrainConfig, read_config
 from passformer.train.retrieval import learn_retrieval
 
 
@@ -66,11 +66,11 @@ def _copy(source: Path, out: Path) -> Facts:
 def _convert(run: Path, out: Path) -> Facts:
     """The model of a training run."""
     try:
-        config = TrainConfig.model_validate_json((run / "config.json").read_text())
+        config = read_config(run / "config.json", TrainConfig)
         source = json.loads((run / "source.json").read_text())
         checkpoint = json.loads((checkpoints(run)[-1] / "facts.json").read_text())
         model = load_hf(run / "model")
-    except (OSError, ValueError, IndexError, DamagedModel) as error:
+    except (OSError, ValueError, IndexError, DamagedModel, InputError) as error:
         raise InputError(f"{run} is no finished training run ({error})") from None
     make_folder(out)
     export_onnx(model.eval(), out / "model.onnx")

@@ -257,10 +257,17 @@ def _claim(run: Path, config: LoopConfig, tokenizer: Tokenizer) -> None:
     wanted = {"config.json": config.model_dump_json(indent=2) + "\n", "tokenizer.json": tokenizer.to_str()}
     for name, text in wanted.items():
         file, read = run / name, readers[name]
-        if file.exists() and read(file.read_text()) != read(text):
+        if file.exists() and not _same(file.read_text(), text, read):
             raise InputError(f"{run} holds a run with another {name}: choose another --out, or remove it")
         with atomic(file) as temporary:
             temporary.write_text(text)
+
+
+def _same(found: str, wanted: str, read: Callable[[str], Any]) -> bool:
+    try:
+        return bool(read(found) == read(wanted))
+    except ValueError:  # of a run of another kind, or damaged
+        return False
 
 
 def _cpu_flags() -> str:

@@ -19,6 +19,7 @@ from passformer.corpus.files import alone, claim
 from passformer.corpus.normalize import normalize
 from passformer.corpus.store import Corpus, Function, draw_order, read_table, write_table
 from passformer.llvm.catalog import searched_passes
+from passformer.llvm.errors import InputError
 from passformer.llvm.module import Module
 from passformer.llvm.passlist import PassList
 from passformer.llvm.progress import Report, silent
@@ -27,7 +28,7 @@ from passformer.llvm.sandbox import Pool, Sandbox, SetupError
 SPLITS = ("train", "test")
 MAX_CHARACTERS = 3_000
 """Of the code before and after together; longer code would fill a context by itself."""
-_PER_FUNCTION = 8
+_PER_FUNCTION = 10
 _CHUNK = 500
 _LONGEST_PREFIX = 6
 
@@ -101,6 +102,8 @@ def read_translations(folder: Path, split: str) -> list[Translation]:
     """All of a split; raises InputError where there are none."""
     shards = sorted(folder.glob(f"translations-{split}-*.parquet"))
     rows = [row for shard in shards for row in read_table(shard, SCHEMA.names).to_pylist()]
+    if not rows:
+        raise InputError(f"{folder} holds no examples of {split}: `passformer translate examples DIR` makes some")
     return [Translation(**row) for row in rows]
 
 

@@ -24,6 +24,7 @@ from passformer.methods.generation import bleu
 from passformer.model.hf import load_hf
 from passformer.model.llama import Llama
 from passformer.model.torch_model import greedy_together
+from passformer.train.config import read_config
 from passformer.train.loop import train
 from passformer.translate.examples import Translation, read_translations
 from passformer.translate.stream import TranslationConfig, TranslationStream, prompt_of
@@ -70,7 +71,7 @@ def translate(run: Path, data: Path, pool: Pool, per_pass: int, report: Report =
     """
     if not (run / "model").exists():
         raise InputError(f"{run} holds no finished run: `passformer translate train` makes one")
-    config = TranslationConfig.model_validate_json((run / "config.json").read_text())
+    config = read_config(run / "config.json", TranslationConfig)
     tokenizer = load_tokenizer(run / "tokenizer.json")
     model = load_hf(run / "model").eval().to("cuda" if torch.cuda.is_available() else "cpu")
     with alone(run):
@@ -87,7 +88,10 @@ def translate(run: Path, data: Path, pool: Pool, per_pass: int, report: Report =
 
 
 def measures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Examples, and percentages of them (BLEU: 0 to 100), over all and by pass, the best first."""
+    """Examples, and percentages of them (BLEU: 0 to 100), over all and by pass, the best first.
+
+    `unchanged_bleu` is what the code before the pass would reach, copied.
+    """
     names = sorted({row["pass_name"] for row in rows})
     by_pass = {name: _measured([row for row in rows if row["pass_name"] == name]) for name in names}
     ordered = sorted(by_pass.items(), key=lambda item: (-item[1]["bleu"], item[0]))
@@ -104,6 +108,7 @@ def _measured(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {
         "examples": len(rows),
         "bleu": round(bleu([row["written"] for row in rows], [row["after"] for row in rows]), 2),
+        "unchanged_bleu": round(bleu([row["before"] for row in rows], [row["after"] for row in rows]), 2),
         "exact_match": round(100 * sum(row["exact"] for row in rows) / len(rows), 2),
         "compiles": round(100 * sum(not row["error"] for row in rows) / len(rows), 2),
     }
