@@ -635,14 +635,18 @@ def long_section(data: Data) -> list[str]:
 def translation_section(data: Data) -> list[str]:
     """The paper's Figure 7 and Listing 6."""
     optim = data["config"]["optim"]
-    sources = ", ".join(f"{count:,} {name}" for name, count in data["trained_on"]["by_source"].items())
+    trained_on = data["trained_on"]
+    sources = ", ".join(f"{count:,} {name}" for name, count in trained_on["by_source"].items())
+    common = sum(count >= 1_000 for count in trained_on["by_pass"].values())
     lines = [
         f"`benchmarks/translation.py`; {where(data)}",
         "",
-        f"A model that was trained for {optim['steps']:,} steps of {optim['packs_per_step']} packs to write what a single pass "
-        f"makes of a function, on {data['trained_on']['examples']:,} examples ({sources}); {data['examples']:,} examples of "
-        f"{len(data['by_pass'])} passes, on functions of test: BLEU {data['bleu']:.1f}, {data['exact_match']:.1f} % to the "
-        f"character, {data['compiles']:.1f} % accepted by LLVM.",
+        f"Examples: {trained_on['examples']:,} ({sources}) of {len(trained_on['by_pass'])} passes, of which {common} have 1,000 and "
+        f"more. A model was trained on those that fit {data['config']['data']['max_tokens']} tokens, for {optim['steps']:,} steps of "
+        f"{optim['packs_per_step']} packs of {data['config']['data']['pack_tokens']:,} tokens. It wrote what a single pass makes of "
+        f"a function of test, {data['examples']:,} times, with {len(data['by_pass'])} passes: BLEU {data['bleu']:.1f} (the code "
+        f"before the pass, copied, would have {data['unchanged_bleu']:.1f}), {data['exact_match']:.1f} % to the character, "
+        f"{data['compiles']:.1f} % accepted by LLVM.",
         "",
         "![By pass: BLEU, exact match, compiles; how often it stands in lists that improve and regress](translation.png)",
     ]

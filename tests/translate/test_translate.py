@@ -108,7 +108,8 @@ def test_a_model_is_trained_and_judged(examples, dataset, tmp_path, pool):
     losses = [json.loads(line)["loss"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert result["steps"] == 8 and losses[-1] < losses[0] - 0.5
     counts = json.loads((tmp_path / "source.json").read_text())
-    assert counts["examples"] == sum(counts["by_source"].values()) == len(read_translations(folder, "train"))
+    for by in ("by_source", "by_pass"):
+        assert counts["examples"] == sum(counts[by].values()) == len(read_translations(folder, "train"))
     figures = translate(tmp_path, folder, pool, 2)
     rows = read_translated(tmp_path)
     assert figures["examples"] == len(rows) == sum(m["examples"] for m in figures["by_pass"].values()) >= 4

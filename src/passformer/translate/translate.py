@@ -56,7 +56,7 @@ def train_translation(
     result = train(config, tokenizer, stream, run, None, report)
     counts = {
         "examples": len(examples),
-        "passes": len({example.pass_name for example in examples}),
+        "by_pass": Counter(example.pass_name for example in examples),
         "by_source": Counter(example.module.partition("/")[0] for example in examples),
     }
     with atomic(run / "source.json") as temporary:
