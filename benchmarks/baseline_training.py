@@ -61,7 +61,10 @@ def main() -> None:
             "last": progress[-1],
         },
         "coreset_nvp": [
-            {**{key: row[key] for key in ("width", "blocks", "batch", "seconds", "epochs_done")}, **row["best"]}
+            {
+                **{key: row[key] for key in ("width", "blocks", "batch", "lists", "device", "seconds", "epochs_done")},
+                **row["best"],
+            }
             for row in tried
         ],
     }
