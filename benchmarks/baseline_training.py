@@ -28,7 +28,7 @@ def read(rival: str, file: str) -> Any:
 
 def draw(autophase: list[dict[str, Any]], coreset_nvp: list[dict[str, Any]]) -> None:
     """Improvement on validation functions: with the smallest state or list kept, and with what is chosen alone."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.8))
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4))
     curves = (
         ("AutoPhase", autophase, "episodes", "alone", "without -Oz as back-up"),
         ("Coreset-NVP", coreset_nvp, "epoch", "one_shot", "first list, unseen"),
@@ -39,10 +39,11 @@ def draw(autophase: list[dict[str, Any]], coreset_nvp: list[dict[str, Any]]) -> 
         best = max(rows, key=lambda row: row["improvement"])
         panel.axvline(best[across], color="#888888", linestyle=":", label="ships")
         panel.set_title(title)
+        panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.set_xlabel(f"{across}s" if across == "epoch" else across)
         panel.set_ylabel("fewer instructions than -Oz, %")
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=3, frameon=False)
     figure.tight_layout()
     figure.savefig(RESULTS / "baseline-training.png", dpi=100)
 

@@ -559,7 +559,6 @@ def baselines_section(data: Data) -> list[str]:
         "batch",
         "best epoch",
         "seconds",
-        "loss",
         "improvement",
         "share",
         "one shot",
