@@ -1,6 +1,7 @@
 """What kills a worker costs one item, and nothing else: not the caller, not its neighbours, not its terminal."""
 
 import contextlib
+import signal
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from passformer.llvm import sandbox as module
 from passformer.llvm.errors import PassformerError
 from passformer.llvm.frontend import load
 from passformer.llvm.measure import Measurement, Subject, measurer, read_module, render
@@ -145,6 +147,38 @@ def test_close_from_another_thread_stops_what_runs():
         assert is_gone(pid)
         with pytest.raises(PassformerError, match="closed"):
             sandbox.call(eval, "1")
+
+
+def test_close_while_a_worker_comes_up_ends_that_one_too(monkeypatch):
+    started, popen = [], subprocess.Popen
+
+    def interrupted(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        sandbox.close()  # as another thread may, before this one knows its worker
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with Sandbox() as sandbox, pytest.raises(PassformerError, match="closed"):
+        sandbox.call(eval, "1")
+    assert len(started) == 1 and started[0].returncode == -signal.SIGKILL
+
+
+def test_close_while_a_pool_makes_a_sandbox_closes_that_one_too(monkeypatch):
+    closing = []
+
+    class Slow(Sandbox):
+        def __init__(self, limits):
+            super().__init__(limits)
+            closing.append(threading.Thread(target=pool.close))
+            closing[0].start()
+            assert wait_until(lambda: pool._closed)
+            time.sleep(0.1)  # past the sandboxes that it knows
+
+    monkeypatch.setattr(module, "Sandbox", Slow)
+    pool = Pool(1)
+    with pytest.raises(PassformerError, match="closed"):
+        pool.call(lambda sandbox: sandbox.call(eval, "1"))
+    closing[0].join()
 
 
 def test_version(any_llvm):

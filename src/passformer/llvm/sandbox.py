@@ -171,6 +171,9 @@ class Sandbox:
             )
             theirs.close()
             self._connection = ours
+            if self._closed:  # while the worker came up: `close` has not seen it
+                self.kill()
+                raise PassformerError("the sandbox is closed")
         os.ftruncate(self._stderr.fileno(), 0)
         return self._connection
 
@@ -207,6 +210,7 @@ class Pool:
         self._executor = ThreadPoolExecutor(self.num_workers, thread_name_prefix="sandbox")
         self._local = threading.local()
         self._sandboxes: list[Sandbox] = []
+        self._closed = False
 
     def map(self, task: Callable[[Sandbox, A], R], items: Iterable[A]) -> Iterator[R]:
         """`task(sandbox, item)` for each item, in parallel; items are taken as needed, a few ahead."""
@@ -232,6 +236,7 @@ class Pool:
 
     def close(self) -> None:
         """End all workers, at once."""
+        self._closed = True
         for sandbox in self._sandboxes:
             sandbox.close()
         self._executor.shutdown(cancel_futures=True)
@@ -249,6 +254,8 @@ class Pool:
         if not hasattr(self._local, "sandbox"):
             self._local.sandbox = Sandbox(self._limits)
             self._sandboxes.append(self._local.sandbox)
+            if self._closed:  # `close` has not seen this one
+                self._local.sandbox.close()
         return task(self._local.sandbox, item)
 
 
