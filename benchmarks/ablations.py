@@ -32,9 +32,9 @@ VARIANTS: dict[str, dict[str, float]] = {
     "100 % of the data": {},
     "a token for each pass": {"list_tokens": 0},
     "no optimised code": {"ir_weight": 0.0},
-    "the paper's prompt": {"unoptimised_share": 1.0},
     "50 % of the data": {"share": 0.5},
     "25 % of the data": {"share": 0.25},
+    "the paper's prompt": {"unoptimised_share": 1.0},
 }
 """Name -> what it changes in the configuration's section `data`."""
 BUDGETS = (1, 2, 3, 5)
