@@ -1,7 +1,7 @@
 """The paper's ablations (Table VI, Figure 8): less training data, and no generation of optimised code; same steps.
 
 And one of its proposals (section VI-C): whole pass lists as single tokens, which the shipped model has, against a token
-for each pass. And what the prompt shows: the paper's form against the one with the code after -Oz.
+for each pass.
 
 Usage: python benchmarks/ablations.py CORPUS RUNS [--config configs/ablation.toml] [--together 1]
 Trains each of VARIANTS in a folder of RUNS (finished runs are not trained again), with the validation that `train`
@@ -34,7 +34,6 @@ VARIANTS: dict[str, dict[str, float]] = {
     "no optimised code": {"ir_weight": 0.0},
     "50 % of the data": {"share": 0.5},
     "25 % of the data": {"share": 0.25},
-    "the paper's prompt": {"unoptimised_share": 1.0},
 }
 """Name -> what it changes in the configuration's section `data`."""
 BUDGETS = (1, 2, 3, 5)
@@ -42,7 +41,7 @@ BUDGETS = (1, 2, 3, 5)
 
 def train(base: TrainConfig, name: str, corpus: Path, folder: Path) -> Path:
     """The run's folder, trained to the end."""
-    run = folder / name.replace(" % of the data", "").replace("'", "").replace(" ", "-")
+    run = folder / name.replace(" % of the data", "").replace(" ", "-")
     config = base.model_copy(update={"data": base.data.model_copy(update=VARIANTS[name])})
     if not is_finished(run, config):
         file = folder / f"{run.name}.toml"
@@ -75,24 +74,23 @@ def row(name: str, run: Path) -> dict[str, Any]:
     """The last validation of a run, and its curve with three lists and -Oz as back-up."""
     found = [r for r in read_metrics(run) if r["kind"] == "validation"]
     last = found[-1]
-    prefix = "" if "improvement" in last else "unoptimised_"
     return {
         "name": name,
         "tokens": last["tokens"],
         "seconds": round(last["seconds"]),
-        "functions": last[f"{prefix}functions"],
-        "possible": last[f"{prefix}possible"],
-        "one_shot": last[f"{prefix}improvement"],
-        "regressed": last[f"{prefix}regressed"],
-        **{f"improvement_{k}": last[f"{prefix}improvement_{k}"] for k in BUDGETS},
-        "curve": [[r["tokens"], r[f"{prefix}improvement_3"]] for r in found],
+        "functions": last["functions"],
+        "possible": last["possible"],
+        "one_shot": last["improvement"],
+        "regressed": last["regressed"],
+        **{f"improvement_{k}": last[f"improvement_{k}"] for k in BUDGETS},
+        "curve": [[r["tokens"], r["improvement_3"]] for r in found],
     }
 
 
 def draw(rows: list[dict[str, Any]]) -> None:
     """Improvement with three lists, against tokens seen."""
     figure, panel = plt.subplots(figsize=(7, 4.2))
-    for line, marker in zip(rows, "osD^vP", strict=True):
+    for line, marker in zip(rows, "osD^v", strict=True):
         panel.plot(
             [t / 1e6 for t, _ in line["curve"]], [i for _, i in line["curve"]], marker=marker, label=line["name"]
         )
