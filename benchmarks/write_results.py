@@ -617,7 +617,8 @@ def ablations_section(ablations: Data) -> list[str]:
         f"`configs/{ablations['config']['name']}.toml`, {optim['steps']:,} steps of {optim['packs_per_step']} packs each; improvement "
         f"over `clang -Oz` on {first['functions']:,} functions of validation, on which the best lists known give "
         f"{first['possible']:.2f} %: the most probable list without verification (in brackets functions made larger; nothing keeps "
-        "these models from naming a risky one, as the shipped model's price does), and with -Oz and so many lists verified.",
+        "these models from naming a risky one, as the shipped model's price does), and with -Oz and so many lists verified. One seed "
+        "each: how much the curves go up and down says how little a few tenths mean.",
         "",
         *table(["training", "one shot", *map(str, ablations["budgets"]), "million tokens"], rows),
         "",
