@@ -52,16 +52,20 @@ def frequencies(matrix: Matrix, names: Sequence[str]) -> dict[str, dict[str, flo
 
 
 def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """The shortest texts of both kinds, each of another pass: not accepted by LLVM, and accepted but wrong."""
+    """Of both kinds, not accepted by LLVM, and accepted but wrong: short ones, each of another pass and function.
+
+    The shortest quarter is left out: it is one-liners.
+    """
     chosen = []
     for kind, of_kind in (
         ("does not compile", [row for row in rows if row["error"]]),
         ("compiles, but is not what the pass makes", [row for row in rows if not row["error"] and not row["exact"]]),
     ):
         seen: set[str] = set()
-        for row in sorted(of_kind, key=lambda row: (len(row["before"]), row["function_id"], row["pass_name"])):
-            if row["pass_name"] not in seen and len(seen) < EXAMPLES:
-                seen.add(row["pass_name"])
+        ordered = sorted(of_kind, key=lambda row: (len(row["before"]), row["function_id"], row["pass_name"]))
+        for row in ordered[len(ordered) // 4 :]:
+            if seen.isdisjoint({row["pass_name"], row["function_id"]}) and len(seen) < 2 * EXAMPLES:
+                seen |= {row["pass_name"], row["function_id"]}
                 kept = ("pass_name", "before", "after", "written", "error")
                 chosen.append({"kind": kind, **{name: row[name] for name in kept}})
     return chosen
