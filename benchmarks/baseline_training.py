@@ -26,6 +26,11 @@ def read(rival: str, file: str) -> Any:
     return json.loads((WEIGHTS / rival / file).read_text())
 
 
+def best(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row whose policy or network was kept, as both trainings choose."""
+    return max(rows, key=lambda row: (row["improvement"], -row.get("loss", 0)))
+
+
 def draw(autophase: list[dict[str, Any]], coreset_nvp: list[dict[str, Any]]) -> None:
     """Improvement on validation functions: with the smallest state or list kept, and with what is chosen alone."""
     figure, panels = plt.subplots(1, 2, figsize=(11, 4))
@@ -36,8 +41,7 @@ def draw(autophase: list[dict[str, Any]], coreset_nvp: list[dict[str, Any]]) -> 
     for panel, (title, rows, across, unverified, label) in zip(panels, curves, strict=True):
         for key, name in (("improvement", "as it is used"), (unverified, label)):
             panel.plot([row[across] for row in rows], [row[key] for row in rows], marker=".", label=name)
-        best = max(rows, key=lambda row: row["improvement"])
-        panel.axvline(best[across], color="#888888", linestyle=":", label="ships")
+        panel.axvline(best(rows)[across], color="#888888", linestyle=":", label="ships")
         panel.set_title(title)
         panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.set_xlabel(f"{across}s" if across == "epoch" else across)
@@ -58,13 +62,14 @@ def main() -> None:
             "episodes": progress[-1]["episodes"],
             "functions": agent["functions"],
             "validation_functions": agent["validation_functions"],
-            "best": max(progress, key=lambda row: row["improvement"]),
+            "best": best(progress),
             "last": progress[-1],
         },
         "coreset_nvp": [
             {
                 **{key: row[key] for key in ("width", "blocks", "batch", "lists", "device", "seconds", "epochs_done")},
                 **row["best"],
+                "ships": row["best"] == best(metrics),
             }
             for row in tried
         ],

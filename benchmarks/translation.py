@@ -61,13 +61,13 @@ def failures(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
         ("does not compile", [row for row in rows if row["error"]]),
         ("compiles, but is not what the pass makes", [row for row in rows if not row["error"] and not row["exact"]]),
     ):
-        seen: set[str] = set()
+        picked: list[dict[str, Any]] = []
         ordered = sorted(of_kind, key=lambda row: (len(row["before"]), row["function_id"], row["pass_name"]))
         for row in ordered[len(ordered) // 4 :]:
-            if seen.isdisjoint({row["pass_name"], row["function_id"]}) and len(seen) < 2 * EXAMPLES:
-                seen |= {row["pass_name"], row["function_id"]}
-                kept = ("pass_name", "before", "after", "written", "error")
-                chosen.append({"kind": kind, **{name: row[name] for name in kept}})
+            if all(row[key] != other[key] for other in picked for key in ("pass_name", "function_id")):
+                picked.append(row)
+        kept = ("pass_name", "before", "after", "written", "error")
+        chosen += [{"kind": kind, **{name: row[name] for name in kept}} for row in picked[:EXAMPLES]]
     return chosen
 
 

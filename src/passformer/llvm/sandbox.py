@@ -172,8 +172,7 @@ class Sandbox:
             theirs.close()
             self._connection = ours
             if self._closed:  # while the worker came up: `close` has not seen it
-                self.kill()
-                raise PassformerError("the sandbox is closed")
+                self.close()
         os.ftruncate(self._stderr.fileno(), 0)
         return self._connection
 

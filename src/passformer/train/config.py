@@ -157,7 +157,7 @@ C = TypeVar("C", bound=LoopConfig)
 
 def read_config(path: Path, kind: type[C]) -> C:
     """Of a TOML file, or of the JSON that a run keeps; raises InputError naming the field that is wrong."""
-    load = json.loads if path.suffix == ".json" else tomllib.loads
+    kind_of_file, load = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
     try:
         return kind.model_validate(load(path.read_text()))
     except OSError as error:
@@ -167,4 +167,4 @@ def read_config(path: Path, kind: type[C]) -> C:
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {place}: {first['msg']}") from None
     except ValueError as error:  # of TOML, JSON and UTF-8
-        raise InputError(f"{path} is no {path.suffix[1:].upper() or 'TOML'} file: {error}") from None
+        raise InputError(f"{path} is no {kind_of_file} file: {error}") from None
